@@ -1,0 +1,134 @@
+"""health_alerts(): Prometheus alerts about fenghuo itself; the same for every campaign."""
+
+from typing import Any
+
+# what a healthy installation never reaches for long; bounds in the unit of the metric
+PART_DOWN_FOR = "10s"
+LAG_EVENTS = {"yellow": 100_000, "orange": 1_000_000}
+DATA_AGE_S = {"yellow": 5, "red": 30}
+# complaints come a few a minute in a small shop: their newest event is old without a fault
+COMPLAINT_AGE_S = {"yellow": 120}
+REFUSED_PER_S = {"blue": 0, "yellow": 10}
+ARCHIVE_DELAY_S = {"yellow": 30, "orange": 300}
+
+
+def health_alerts() -> list[dict[str, Any]]:
+    """Part down, lag, stale data, dead letters, archive behind; the watchdog never stops."""
+    return [*_parts(), *_lag(), *_age(), *_refused(), *_archive(), _watchdog()]
+
+
+def _parts() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoPartDown",
+            'up{job="fenghuo"} == 0',
+            "red",
+            hold=PART_DOWN_FOR,
+            scope="{{ $labels.part }} {{ $labels.instance }}",
+            zh="组件停止响应",
+            en="a part does not answer",
+        ),
+        _alert(
+            "FenghuoAbsent",
+            'absent(up{job="fenghuo"})',
+            "red",
+            hold=PART_DOWN_FOR,
+            scope="all",
+            zh="没有任何组件被监控",
+            en="no part is being watched",
+        ),
+    ]
+
+
+def _lag() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoLag",
+            f"max by (kind) (fenghuo_lag_events) > {bound}",
+            level,
+            hold="10s",
+            zh='消费积压 {{ $value | printf "%.4g" }} 条',
+            en='{{ $value | printf "%.4g" }} events wait to be read',
+        )
+        for level, bound in LAG_EVENTS.items()
+    ]
+
+
+def _age() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            name,
+            f"max by (kind) (fenghuo_data_age_seconds{{kind{kinds}}}) > {bound}",
+            level,
+            hold="3s",
+            zh='数据已有 {{ $value | printf "%.4g" }} 秒未更新',
+            en='the newest event is {{ $value | printf "%.4g" }} s old',
+        )
+        for name, kinds, bounds in (
+            ("FenghuoDataStale", '=~"order|traffic"', DATA_AGE_S),
+            ("FenghuoComplaintsStale", '="complaint"', COMPLAINT_AGE_S),
+        )
+        for level, bound in bounds.items()
+    ]
+
+
+def _refused() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoRefused",
+            f"sum by (kind) (rate(fenghuo_refused_events_total[5m])) > {bound}",
+            level,
+            hold="0s",
+            zh='死信每秒新增 {{ $value | printf "%.4g" }} 条',
+            en='{{ $value | printf "%.4g" }} events a second are refused',
+        )
+        for level, bound in REFUSED_PER_S.items()
+    ]
+
+
+def _archive() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoArchiveBehind",
+            f"max(fenghuo_archive_delay_seconds) > {bound}",
+            level,
+            hold="10s",
+            scope="archive",
+            zh='历史归档落后 {{ $value | printf "%.4g" }} 秒',
+            en='history is {{ $value | printf "%.4g" }} s behind',
+        )
+        for level, bound in ARCHIVE_DELAY_S.items()
+    ]
+
+
+def _watchdog() -> dict[str, Any]:
+    """Fires always: whoever receives it raises the alarm when it stops."""
+    return {
+        "alert": "Watchdog",
+        "expr": "vector(1)",
+        "labels": {"severity": "none", "rule": "watchdog", "scope": "all"},
+        "annotations": {
+            "summary_zh": "告警链路正常;此告警消失即为故障",
+            "summary_en": "the alert chain works; the fault is when this stops",
+        },
+    }
+
+
+def _alert(
+    name: str,
+    expr: str,
+    level: str,
+    *,
+    hold: str,
+    zh: str,
+    en: str,
+    scope: str = "kind={{ $labels.kind }}",
+) -> dict[str, Any]:
+    rule = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
+    return {
+        "alert": name,
+        "expr": expr,
+        "for": hold,
+        "labels": {"severity": level, "rule": rule, "scope": scope},
+        "annotations": {"summary_zh": zh, "summary_en": en},
+    }

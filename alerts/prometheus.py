@@ -1,0 +1,156 @@
+"""files(campaign): Prometheus rules and scrape configuration and Alertmanager routes, as texts.
+
+The gauge names are the contract with the metrics the parts export: fenghuo_reading and
+fenghuo_reading_samples {rule, scope}, NaN where there is no data. Alerts carry the labels rule,
+scope, severity and campaign only, never the instance, so that several replicas make one alert, and
+a transition pushed straight to Alertmanager is the same alert.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from fenghuo.alerts.alertmanager import alertmanager
+from fenghuo.alerts.own_health import health_alerts
+from fenghuo.alerts.rules import in_words
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.level import WARNINGS, Level
+
+RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
+PROMETHEUS_PATH = "deploy/prometheus/prometheus.yml"
+ALERTMANAGER_PATH = "deploy/alertmanager/alertmanager.yml"
+
+# where the parts answer /metrics: the api on its own port, the workers on FENGHUO_METRICS_PORT
+TARGETS: Mapping[str, str] = {
+    "api": "127.0.0.1:8600",
+    "gather": "127.0.0.1:8601",
+    "judge": "127.0.0.1:8602",
+    "archive": "127.0.0.1:8603",
+}
+# levels change within seconds, so does the evaluation
+INTERVAL = "1s"
+NOTES = {
+    PROMETHEUS_PATH: "# Run Prometheus with --rules.alert.resend-delay=5s: an alert that did not\n"
+    "# reach Alertmanager is otherwise sent again after a minute only.\n",
+}
+
+
+def files(campaign: Campaign, targets: Mapping[str, str] = TARGETS) -> dict[str, str]:
+    """Relative path -> text of every generated file."""
+    rendered = {
+        RULES_PATH: _rules(campaign),
+        PROMETHEUS_PATH: _prometheus(targets),
+        ALERTMANAGER_PATH: alertmanager(campaign),
+    }
+    return {
+        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree)
+        for path, tree in rendered.items()
+    }
+
+
+def _header(campaign: Campaign) -> str:
+    source = f"deploy/campaigns/{campaign.name}.toml"
+    return f"# generated from {source} by `fenghuo generate`; do not edit\n"
+
+
+def _yaml(tree: dict[str, Any]) -> str:
+    body: str = yaml.dump(
+        tree,
+        Dumper=_Plain,
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
+        default_flow_style=False,
+    )
+    return body
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes repeated values out instead of using YAML anchors, which few people can read."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _rules(campaign: Campaign) -> dict[str, Any]:
+    alerts = [_alert(campaign, rule, level) for rule in campaign.rules for level in WARNINGS]
+    return {
+        "groups": [
+            {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": alerts},
+            {"name": "fenghuo-health", "interval": INTERVAL, "rules": health_alerts()},
+        ]
+    }
+
+
+def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
+    annotations = {
+        "summary_zh": _summary(rule.title.zh, rule, level, zh=True),
+        "summary_en": _summary(rule.title.en, rule, level, zh=False),
+        "panel": f"{campaign.page_url}/?rule={rule.id}&scope={{{{ $labels.scope | urlquery }}}}",
+    }
+    people = {"playbook": rule.playbook, "owner": rule.owner}
+    annotations |= {key: _template(value) for key, value in people.items() if value}
+    return {
+        "alert": "".join(part.capitalize() for part in rule.id.split("_")),
+        "expr": _expression(rule, level),
+        "for": _duration(rule.hold_up_ms[level]),
+        "keep_firing_for": _duration(rule.hold_down_ms[level]),
+        "labels": {"severity": level.word, "campaign": campaign.name},
+        "annotations": annotations,
+    }
+
+
+def _expression(rule: Rule, level: Level) -> str:
+    """Worst reading over replicas against the bound, where enough samples stand behind it."""
+    worst, sign = ("max", ">=") if rule.ladder.rising else ("min", "<=")
+    selector = f'{{rule="{rule.id}"}}'
+    bound = _number(rule.ladder.enter_of(level))
+    test = f"{worst} by (rule, scope) (fenghuo_reading{selector}) {sign} {bound}"
+    if not rule.min_samples:
+        return test
+    samples = f"max by (rule, scope) (fenghuo_reading_samples{selector}) >= {rule.min_samples}"
+    return f"{test} and on (rule, scope) {samples}"
+
+
+def _summary(title: str, rule: Rule, level: Level, *, zh: bool) -> str:
+    bound = in_words(rule.ladder.enter_of(level), rule.unit)
+    scope = "{{ $labels.scope }}"
+    value = '{{ $value | printf "%.4g" }}'
+    if zh:
+        return f"{level.look.title_zh}:{_template(title)} {scope} 当前 {value},阈值 {bound}"
+    return f"{level.look.title_en}: {_template(title)}, {scope} at {value}, bound {bound}"
+
+
+def _template(title: str) -> str:
+    """A title inside a template: its braces must not start an action."""
+    return title.replace("{{", '{{ "{{" }}')
+
+
+def _prometheus(targets: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "global": {
+            "scrape_interval": INTERVAL,
+            "evaluation_interval": INTERVAL,
+            "scrape_timeout": INTERVAL,
+        },
+        "rule_files": [RULES_PATH.rpartition("/")[2]],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]},
+        "scrape_configs": [
+            {
+                "job_name": "fenghuo",
+                "static_configs": [
+                    {"targets": [address], "labels": {"part": part}}
+                    for part, address in targets.items()
+                ],
+            }
+        ],
+    }
+
+
+def _duration(value_ms: int) -> str:
+    return f"{value_ms // 1000}s" if value_ms % 1000 == 0 else f"{value_ms}ms"
+
+
+def _number(value: float) -> str:
+    return repr(int(value)) if value == int(value) else repr(value)

@@ -1,0 +1,1 @@
+"""The window: serves what the judge knows to browsers, Prometheus and other programs."""

@@ -1,0 +1,121 @@
+"""Answers: reads parameters, asks the store, shapes what comes back, for /totals and /history."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fenghuo.api import history
+from fenghuo.api.board import Latest
+from fenghuo.api.errors import ApiError, bad_parameter, shown
+from fenghuo.api.history import POINTS_MAX, ROWS_MAX, STEP_S_MAX, TIME_STEPS_S, Metric, Row, Span
+from fenghuo.api.stores import Stores
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.measures import KINDS, Cut, cut_name
+
+DEFAULT_POINTS = 60
+
+
+class Answers:
+    """What the store knows, as JSON objects."""
+
+    def __init__(self, campaign: Campaign, stores: Stores, latest: Latest) -> None:
+        self._campaign = campaign
+        self._stores = stores
+        self._latest = latest
+        self._metrics: Mapping[str, Metric] = history.metrics()
+
+    async def totals(self, kind: str, by: str, span: Span) -> dict[str, Any]:
+        """Sums of every measure, late events included."""
+        if kind not in KINDS:
+            raise bad_parameter(f"kind: no kind {shown(kind)!r}", f"use {', '.join(KINDS)}")
+        _check(span)
+        cut, time = self._by(kind, by, times=tuple(TIME_STEPS_S))
+        step_ms = TIME_STEPS_S[time] * 1000 if time else None
+        books = await self._books(kind, span)
+        rows = await self._sums(kind, cut, step_ms, span)
+        return {
+            "kind": kind,
+            "as_of_ms": history.as_of_ms(books),
+            "watermark_ms": self._watermark_ms(kind),
+            "late": int(books[0]["late"]),
+            "refused": int(books[0]["refused"]),
+            "rows": [history.total_row(kind, cut, time, row) for row in rows],
+        }
+
+    async def history(self, name: str, step_s: int, by: str, span: Span) -> dict[str, Any]:
+        """One metric over event time."""
+        metric = self._metric(name)
+        if not 1 <= step_s <= STEP_S_MAX:
+            raise bad_parameter(f"step: expected 1 to {STEP_S_MAX} seconds, got {step_s}", "")
+        cut, _ = self._by(metric.kind, by, times=())
+        _check(span)
+        books = await self._books(metric.kind, span)
+        as_of_ms = history.as_of_ms(books)
+        whole = _whole_steps(span, step_s * 1000, as_of_ms)
+        answer = {
+            "metric": metric.name,
+            "step_s": step_s,
+            "from_ms": whole.from_ms,
+            "to_ms": whole.to_ms,
+            "as_of_ms": as_of_ms,
+            "watermark_ms": self._watermark_ms(metric.kind),
+        }
+        if whole.from_ms is None or whole.to_ms is None:
+            return answer | {"series": []}
+        steps_ms = range(whole.from_ms, whole.to_ms, step_s * 1000)
+        if len(steps_ms) > POINTS_MAX:
+            wide = f"expected at most {POINTS_MAX} points, these are {len(steps_ms)}"
+            raise bad_parameter(f"step: {wide}", "take a longer step, or less time")
+        rows = await self._sums(metric.kind, cut, step_s * 1000, whole)
+        return answer | {"series": history.series(metric, cut, steps_ms, rows)}
+
+    async def _books(self, kind: str, span: Span) -> list[dict[str, Any]]:
+        return await self._stores.query(*history.books_query(kind, span))
+
+    async def _sums(self, kind: str, cut: Cut, step_ms: int | None, span: Span) -> list[Row]:
+        rows = await self._stores.query(*history.sums_query(kind, cut, step_ms, span))
+        if len(rows) > ROWS_MAX:
+            message = f"expected at most {ROWS_MAX} rows, found more"
+            cure = "narrow from_ms and to_ms, or by"
+            raise ApiError(400, "too_many_rows", message=message, cure=cure)
+        return [row for row in rows if not history.is_nothing(row)]
+
+    def _metric(self, name: str) -> Metric:
+        if name not in self._metrics:
+            known = ", ".join(self._metrics)
+            raise bad_parameter(f"metric: no metric {shown(name)!r}", f"use one of {known}")
+        return self._metrics[name]
+
+    def _by(self, kind: str, by: str, *, times: tuple[str, ...]) -> tuple[Cut, str | None]:
+        """The cut of these dimensions, in whatever order they are named; and the time unit."""
+        names = [name for name in by.split(",") if name] if by else []
+        found = [name for name in names if name in times]
+        wanted = [name for name in names if name not in times]
+        cuts = {frozenset(cut): cut for cut in self._campaign.cuts_of(kind)}
+        cut = cuts.get(frozenset(wanted))
+        if cut is None or len(found) > 1 or len(set(names)) < len(names):
+            known = " | ".join(cut_name(cut) or '""' for cut in cuts.values())
+            more = f", each with at most one of {', '.join(times)}" if times else ""
+            message = f"by: no cut {shown(by)!r} of {kind}"
+            raise bad_parameter(message, f"known cuts are {known}{more}")
+        return cut, found[0] if found else None
+
+    def _watermark_ms(self, kind: str) -> int | None:
+        board = self._latest.board
+        kinds = board.kinds if board else ()
+        return next((found.watermark_ms for found in kinds if found.kind == kind), None)
+
+
+def _check(span: Span) -> None:
+    if span.from_ms is not None and span.to_ms is not None and span.from_ms >= span.to_ms:
+        message = f"to_ms: expected more than from_ms {span.from_ms}, got {span.to_ms}"
+        raise bad_parameter(message, "from_ms is included, to_ms is not")
+
+
+def _whole_steps(span: Span, step_ms: int, as_of_ms: int | None) -> Span:
+    """Both ends known, the beginning on a whole step; open where the store is empty."""
+    to_ms = span.to_ms if span.to_ms is not None else as_of_ms
+    if to_ms is None:
+        return Span()
+    default_ms = to_ms - DEFAULT_POINTS * step_ms
+    from_ms = span.from_ms if span.from_ms is not None else max(0, default_ms)
+    return Span(from_ms // step_ms * step_ms, to_ms)

@@ -1,0 +1,194 @@
+"""App: puts the window together, and runs it until it is told to stop."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fenghuo.api import errors, routes
+from fenghuo.api.board import Latest
+from fenghuo.api.feed import Feed
+from fenghuo.api.metrics import Metrics
+from fenghuo.api.pages import Pages
+from fenghuo.api.reader import BoardSource, Reader
+from fenghuo.api.stores import Stores
+from fenghuo.schemas import campaign as campaigns
+from fenghuo.schemas import store
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.warning import Transition
+
+LOG = logging.getLogger(__name__)
+STREAM = "/api/v1/stream"
+GRACE_S = 2
+"""How long a request may go on after a stop was asked for."""
+DEAD_PEER_MS = 20_000
+"""A connection that takes no byte for this long is dropped by the kernel, buffer and all."""
+CONTENT_SECURITY = (
+    b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+    b" form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY = (
+    (b"content-security-policy", CONTENT_SECURITY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    settings: Settings,
+    *,
+    campaign: Campaign,
+    stores: Stores,
+    source: BoardSource,
+    clock_ms: Callable[[], int] = now_ms,
+) -> FastAPI:
+    """The window over its three sources: campaign file, store, boards."""
+    pages = Pages()
+    feed = Feed(
+        source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
+    )
+    metrics = Metrics(source, feed, clock_ms)
+
+    def told(transitions: tuple[Transition, ...]) -> None:
+        metrics.told(transitions)
+        feed.wake()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(_forever("reader", lambda: source.run(told))),
+            asyncio.create_task(_forever("feed", feed.run)),
+        ]
+        try:
+            yield
+        finally:
+            feed.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            stores.close()
+
+    # /docs and /redoc load from a CDN: they would be blank where there is no way out.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.feed = feed
+    errors.install(app)
+    parts = routes.Parts(
+        settings=settings,
+        campaign=campaign,
+        stores=stores,
+        latest=source.latest,
+        metrics=metrics,
+        pages=pages,
+        clock_ms=clock_ms,
+        version=version(),
+    )
+    app.router.routes.append(Route(STREAM, endpoint=feed, methods=["GET"]))
+    app.include_router(routes.make(parts))
+    app.add_middleware(_Outer, metrics=metrics)
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Build everything and run it until SIGTERM or SIGINT; then stop within GRACE_S."""
+    start_ms = settings.rehearsal_start_ms or None
+    campaign = campaigns.load(settings.campaign, start_ms)
+    stores = Stores(lambda: store.connect(settings.store), store.public(settings.store))
+    source = Reader(settings.kafka, Latest(now_ms()), now_ms)
+    app = create_app(settings, campaign=campaign, stores=stores, source=source)
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal once more when it is done: a clean stop is no death by signal.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+    run(app, listen(settings.http_host, settings.http_port))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections end by themselves when the other side takes nothing."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return listener
+
+
+def run(app: FastAPI, listener: socket.socket) -> None:
+    """Run uvicorn on a socket until it is told to stop."""
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=16_384,
+    )
+    _Server(config, app.state.feed).run(sockets=[listener])
+
+
+def version() -> str:
+    """The version that is installed; a checkout that is not has none."""
+    try:
+        return importlib.metadata.version("fenghuo")
+    except importlib.metadata.PackageNotFoundError:
+        return "checkout"
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams first: uvicorn would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feed.close()
+        await super().shutdown(sockets)
+
+
+class _Outer:
+    """Around every answer: security headers and the count. Pure ASGI, so that streams stream."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *SECURITY]
+                route = getattr(scope.get("route"), "path", "unmatched")
+                self._metrics.requests.labels(route, str(message["status"])).inc()
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+
+async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """A background task that failed is started again: the window must not go blind in silence."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            LOG.exception("%s failed; it starts again", name)
+            await asyncio.sleep(1)

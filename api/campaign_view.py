@@ -1,0 +1,81 @@
+"""The campaign as the page sees it: titles, levels, rules with their ladders, targets. Pure."""
+
+from typing import Any
+
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_parts import Rule, Title
+from fenghuo.schemas.level import TEXT_ON_FILL, WARNINGS, Level
+from fenghuo.schemas.measures import KINDS, cut_name
+
+
+def campaign_view(campaign: Campaign) -> dict[str, Any]:
+    """One JSON object; it changes only when the campaign file does."""
+    return {
+        "name": campaign.name,
+        "version": campaign.version,
+        "title": _title(campaign.title),
+        "start_ms": campaign.start_ms,
+        "end_ms": campaign.end_ms,
+        "utc_offset_minutes": campaign.utc_offset_minutes,
+        "rehearsal_scale": campaign.scale if campaign.scale != 1.0 else None,
+        "levels": [_level(level) for level in Level],
+        "text_on_fill": TEXT_ON_FILL,
+        "labels": {name: list(labels) for name, labels in campaign.labels.items()},
+        "titles": {
+            dimension: {label: _title(title) for label, title in titles.items()}
+            for dimension, titles in campaign.titles.items()
+        },
+        "cuts": {kind: [cut_name(cut) for cut in campaign.cuts_of(kind)] for kind in KINDS},
+        "targets": {"gmv_fen": campaign.gmv_fen, "region_share": dict(campaign.region_share)},
+        "capacity": [
+            {"name": name, "title": _title(line.title), "requests_per_s": line.requests_per_s}
+            for name, line in campaign.capacity.items()
+        ],
+        "pace": [[point.minute, point.share] for point in campaign.pace],
+        "phases": [
+            {"id": p.id, "title": _title(p.title), "start_ms": p.start_ms, "end_ms": p.end_ms}
+            for p in campaign.phases
+        ],
+        "waves": [{"id": w.id, "title": _title(w.title), "at_ms": w.at_ms} for w in campaign.waves],
+        "rules": [_rule(rule) for rule in campaign.rules],
+    }
+
+
+def _title(title: Title) -> dict[str, str]:
+    return {"zh": title.zh, "en": title.en}
+
+
+def _level(level: Level) -> dict[str, Any]:
+    look = level.look
+    return {
+        "level": int(level),
+        "name": level.word,
+        "word": {"zh": look.zh, "en": look.en},
+        "title": {"zh": look.title_zh, "en": look.title_en},
+        "letter": {"zh": look.letter_zh, "en": look.letter_en},
+        "shape": look.shape,
+        "colour": look.colour,
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "title": _title(rule.title),
+        "unit": rule.unit,
+        "direction": "rising" if rule.ladder.rising else "falling",
+        "scopes": list(rule.scopes),
+        "window_s": rule.window_s,
+        "min_samples": rule.min_samples,
+        "ladder": {
+            level.word: {
+                "enter": rule.ladder.enter_of(level),
+                "leave": rule.ladder.leave_of(level),
+                "hold_up_ms": rule.hold_up_ms[level],
+                "hold_down_ms": rule.hold_down_ms[level],
+            }
+            for level in WARNINGS
+        },
+        "playbook": rule.playbook,
+        "owner": rule.owner,
+    }

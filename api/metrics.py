@@ -1,0 +1,136 @@
+"""Metrics: every Prometheus name of the api. What is not known is absent, never 0."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from fenghuo.api.board import Latest
+from fenghuo.api.feed import Feed
+from fenghuo.api.reader import BoardSource
+from fenghuo.schemas.status import Board
+from fenghuo.schemas.warning import Transition
+
+_BOOKS: Mapping[str, str] = {
+    "accepted": "Events counted, from the judge's books.",
+    "late": "Events whose second was closed when they came.",
+    "refused": "Events that could not be counted.",
+    "unknown_labels": "Labels that the campaign does not list, counted as other.",
+    "unknown_fields": "Fields that no event has.",
+}
+
+
+class Metrics:
+    """One registry for each app, so that tests and replicas do not meet in a global one."""
+
+    def __init__(self, source: BoardSource, feed: Feed, clock_ms: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "fenghuo_http_requests_total",
+            "Requests answered.",
+            ["route", "code"],
+            registry=self.registry,
+        )
+        self.transitions = Counter(
+            "fenghuo_transitions_total",
+            "Changes of level seen since this api started.",
+            ["rule", "to_level"],
+            registry=self.registry,
+        )
+        self.registry.register(_Boards(source.latest, clock_ms))
+        self.registry.register(_Window(source, feed))
+
+    def told(self, transitions: tuple[Transition, ...]) -> None:
+        """Count new transitions; no data is level -1."""
+        for transition in transitions:
+            to_level = -1 if transition.to_level is None else transition.to_level
+            self.transitions.labels(transition.rule, str(to_level)).inc()
+
+
+class _Boards(Collector):
+    """What the newest board says."""
+
+    def __init__(self, latest: Latest, clock_ms: Callable[[], int]) -> None:
+        self._latest = latest
+        self._clock_ms = clock_ms
+
+    def collect(self) -> Iterator[Metric]:
+        board, age_ms = self._latest.board, self._latest.age_ms(self._clock_ms())
+        if board is None or age_ms is None:
+            return
+        yield _one("fenghuo_board_age_seconds", "Age of the newest board.", age_ms / 1000)
+        yield from _verdicts(board)
+        yield from _kinds(board, age_ms)
+
+
+class _Window(Collector):
+    """How the api itself does."""
+
+    def __init__(self, source: BoardSource, feed: Feed) -> None:
+        self._source = source
+        self._feed = feed
+
+    def collect(self) -> Iterator[Metric]:
+        yield _one("fenghuo_viewers", "Browsers on the stream.", self._feed.viewers)
+        yield _counter("fenghuo_frames_sent", "Views sent to viewers.", self._feed.frames_sent)
+        yield _counter("fenghuo_viewers_cut", "Viewers that read nothing.", self._feed.slow_cut)
+        boards = self._source.latest.version
+        yield _counter("fenghuo_boards", "Boards taken from topic status.", boards)
+        refused = self._source.undecodable
+        yield _counter("fenghuo_boards_refused", "Boards that cannot be read.", refused)
+
+
+def _verdicts(board: Board) -> Iterator[Metric]:
+    labels = ["rule", "scope"]
+    reading = GaugeMetricFamily("fenghuo_reading", "Reading of a rule.", labels=labels)
+    samples = GaugeMetricFamily("fenghuo_reading_samples", "Samples of a reading.", labels=labels)
+    level = GaugeMetricFamily("fenghuo_level", "Level: 0 green to 5 red.", labels=labels)
+    for verdict in board.verdicts:
+        key = [verdict.rule, verdict.scope]
+        if verdict.value is not None:
+            reading.add_metric(key, verdict.value)
+        samples.add_metric(key, verdict.samples)
+        if verdict.level is not None:
+            level.add_metric(key, verdict.level)
+    yield from (reading, samples, level)
+
+
+def _kinds(board: Board, board_age_ms: int) -> Iterator[Metric]:
+    gauges = {
+        "fenghuo_data_age_seconds": ("Now minus the newest event time.", 1000),
+        "fenghuo_silence_seconds": ("Wall clock since the last record.", 1000),
+        "fenghuo_watermark_seconds": ("No second before it changes any more.", 1000),
+        "fenghuo_lag_events": ("Records in the log that are not read yet.", 1),
+    }
+    for name, (text, per) in gauges.items():
+        gauge = GaugeMetricFamily(name, text, labels=["kind"])
+        for kind in board.kinds:
+            value = {
+                "fenghuo_data_age_seconds": _plus(kind.age_ms, board_age_ms),
+                "fenghuo_silence_seconds": _plus(kind.silence_ms, board_age_ms),
+                "fenghuo_watermark_seconds": kind.watermark_ms,
+                "fenghuo_lag_events": kind.lag_events,
+            }[name]
+            if value is not None:
+                gauge.add_metric([kind.kind], value / per)
+        yield gauge
+    for book, text in _BOOKS.items():
+        noun = book if book.startswith("unknown") else f"{book}_events"
+        counter = CounterMetricFamily(f"fenghuo_{noun}", text, labels=["kind"])
+        for kind in board.kinds:
+            counter.add_metric([kind.kind], getattr(kind.books, book))
+        yield counter
+
+
+def _plus(age_ms: int | None, more_ms: int) -> int | None:
+    return None if age_ms is None else age_ms + more_ms
+
+
+def _one(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=value)

@@ -1,0 +1,159 @@
+"""Routes: every address of the api but the stream."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from fenghuo.api.answers import Answers
+from fenghuo.api.board import Latest
+from fenghuo.api.campaign_view import campaign_view
+from fenghuo.api.errors import ApiError, bad_parameter, shown
+from fenghuo.api.history import Span
+from fenghuo.api.metrics import Metrics
+from fenghuo.api.pages import Pages
+from fenghuo.api.stores import Stores
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.store import StoreError
+
+READY_AGE_MS_MAX = 5_000
+READY_STORE_S = 1.5
+EPOCH_MS_MAX = 9_999_999_999_999
+"""The year 2286: what is larger is not in milliseconds."""
+
+Time = Annotated[int | None, Query(ge=0, le=EPOCH_MS_MAX)]
+Name = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes are made of."""
+
+    settings: Settings
+    campaign: Campaign
+    stores: Stores
+    latest: Latest
+    metrics: Metrics
+    pages: Pages
+    clock_ms: Callable[[], int]
+    version: str
+
+
+def make(parts: Parts) -> APIRouter:
+    """All routes over their parts."""
+    router = APIRouter(dependencies=[Depends(known_parameters)])
+    _live(router, parts)
+    _stored(router, parts)
+    _health(router, parts)
+    _page(router, parts.pages)
+    return router
+
+
+def known_parameters(request: Request) -> None:
+    """A misspelt parameter must not silently widen a question: unknown and repeated ones fail."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name not in known:
+            cure = f"known are {', '.join(known)}" if known else "this address takes none"
+            raise bad_parameter(f"{shown(name)}: no such parameter", cure)
+        if names.count(name) > 1:
+            raise bad_parameter(f"{name}: given {names.count(name)} times", "give it once")
+
+
+def _live(router: APIRouter, parts: Parts) -> None:
+    campaign = msgspec.json.encode(campaign_view(parts.campaign))
+
+    @router.get("/api/v1/status")
+    async def status() -> Response:
+        view = parts.latest.view(parts.clock_ms())
+        if view is None:
+            raise _no_board()
+        return _json(view)
+
+    @router.get("/api/v1/campaign")
+    async def campaign_of() -> Response:
+        return Response(campaign, media_type="application/json")
+
+
+def _stored(router: APIRouter, parts: Parts) -> None:
+    answers = Answers(parts.campaign, parts.stores, parts.latest)
+
+    @router.get("/api/v1/totals")
+    async def totals(
+        kind: Name, by: Name = "", from_ms: Time = None, to_ms: Time = None
+    ) -> Response:
+        return _json(await answers.totals(kind, by, Span(from_ms, to_ms)))
+
+    @router.get("/api/v1/history")
+    async def history(
+        metric: Name, step: int = 60, by: Name = "", from_ms: Time = None, to_ms: Time = None
+    ) -> Response:
+        return _json(await answers.history(metric, step, by, Span(from_ms, to_ms)))
+
+
+def _health(router: APIRouter, parts: Parts) -> None:
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/healthz")
+    async def healthz() -> Response:
+        return _json(
+            {
+                "ok": True,
+                "kafka": parts.settings.kafka,
+                "store": parts.stores.address,
+                "board_age_ms": parts.latest.age_ms(parts.clock_ms()),
+                "version": parts.version,
+            }
+        )
+
+    @router.get("/readyz")
+    async def readyz() -> Response:
+        age_ms = parts.latest.age_ms(parts.clock_ms())
+        if age_ms is None or age_ms > READY_AGE_MS_MAX:
+            came = "none" if age_ms is None else f"one {age_ms} ms old"
+            message = f"expected a board not older than {READY_AGE_MS_MAX} ms, got {came}"
+            cure = "see whether the broker and the judge are running"
+            raise ApiError(503, "not_ready", message=message, cure=cure, retry_after_s=1)
+        # Without the store the wall still sees everything live: ready, and says what is missing.
+        try:
+            await parts.stores.query("SELECT 1 AS `one`", {}, READY_STORE_S)
+        except (StoreError, ApiError):
+            return _json({"ready": True, "board_age_ms": age_ms, "store": "down"})
+        return _json({"ready": True, "board_age_ms": age_ms, "store": "up"})
+
+
+def _page(router: APIRouter, pages: Pages) -> None:
+    # The address of the page is its state, read in the browser: its parameters are free.
+    free = APIRouter()
+
+    @free.get("/")
+    async def index(request: Request) -> Response:
+        return pages.index(request)
+
+    @free.get("/static/{version}/{name:path}")
+    async def static(request: Request, version: str, name: str) -> Response:
+        return pages.static(request, version, name)
+
+    router.routes.extend(free.routes)
+
+
+def _no_board() -> ApiError:
+    message = "expected a board of the judge, none has come yet"
+    cure = "see whether the broker and the judge are running"
+    return ApiError(503, "no_board", message=message, cure=cure, retry_after_s=1)
+
+
+def _json(value: Any) -> Response:
+    return Response(
+        msgspec.json.encode(value),
+        headers={"Cache-Control": "no-store"},
+        media_type="application/json",
+    )

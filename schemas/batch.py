@@ -1,0 +1,83 @@
+"""Batch: events of one fetch in columns, and Refusal: what could not become an event, with its reason."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+import numpy as np
+
+from fenghuo.schemas.coding import Ints
+
+REASONS = (
+    "empty",
+    "too_large",
+    "not_json",
+    "too_deep",
+    "not_an_event",
+    "schema",
+    "too_many_events",
+    "frame",
+    "time_past",
+    "time_future",
+    "already_replayed",
+)
+"""Every reason for refusing, each with one meaning; `detail` of a Refusal says more."""
+DETAIL_CHARS_MAX = 300
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One event (or one message that is none) that is not counted. `data` are the bytes to try again with."""
+
+    message: int
+    idx: int
+    reason: str
+    detail: str
+    data: bytes
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events in the order of the log. All arrays have one length.
+
+    message: position of the message in the fetch; idx: of the event in its message; ts: event time, epoch ms;
+    cell: code and latency bucket (see coding); x: amount in fen (order), weight (traffic), 0 (complaint).
+    """
+
+    message: Ints
+    idx: Ints
+    ts: Ints
+    cell: Ints
+    x: Ints
+    refusals: tuple[Refusal, ...] = ()
+    unknown_fields: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    @classmethod
+    def join(cls, parts: "Sequence[Batch]") -> "Batch":
+        """One batch of several, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            none = np.empty(0, np.int64)
+            return cls(none, none, none, none, none)
+        return cls(
+            np.concatenate([part.message for part in parts]),
+            np.concatenate([part.idx for part in parts]),
+            np.concatenate([part.ts for part in parts]),
+            np.concatenate([part.cell for part in parts]),
+            np.concatenate([part.x for part in parts]),
+            tuple(refusal for part in parts for refusal in part.refusals),
+            sum(part.unknown_fields for part in parts),
+        )
+
+    def only(self, keep: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Self:
+        """The events where keep is true; refusals stay."""
+        return msgspec.structs.replace(
+            self,
+            message=self.message[keep],
+            idx=self.idx[keep],
+            ts=self.ts[keep],
+            cell=self.cell[keep],
+            x=self.x[keep],
+        )

@@ -1,0 +1,185 @@
+"""The frozen parts of a campaign: titles, lines, phases, rules with their metrics and ladders."""
+
+from dataclasses import dataclass
+
+from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.measures import Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A name for people, in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A capacity line: what one architecture carries."""
+
+    name: str
+    title: Title
+    requests_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PacePoint:
+    """By this campaign minute this share of the target is due."""
+
+    minute: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of the campaign, end excluded."""
+
+    id: str
+    title: Title
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """An opening wave: the moment a sale opens."""
+
+    id: str
+    title: Title
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How the campaign shrinks to fit a laptop: its length, its size, perhaps its own pace."""
+
+    duration_s: int
+    scale: float
+    gmv_scale: float
+    curve: tuple[PacePoint, ...]  # empty: the campaign's own curve, compressed
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Per second over the window."""
+
+    measure: Measure
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Sum of counters over sum of counters, times scale; samples = the denominator."""
+
+    numerator: tuple[Measure, ...]
+    denominator: tuple[Measure, ...]
+    window_s: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A quantile of a histogram; samples = what the histogram holds."""
+
+    measure: Measure
+    q: float
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rate over the window / rate over the baseline before it; samples = the baseline's events."""
+
+    measure: Measure
+    window_s: int
+    baseline_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Rate over the window / a capacity line; `line` is the line's name."""
+
+    measure: Measure
+    window_s: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Sum since the campaign's start / what the pace curve makes due now; samples = paid orders."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Seconds between now and the event-time frontier of a kind."""
+
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Seconds of wall clock since the last record of a kind."""
+
+    of: str
+
+
+Metric = Rate | Ratio | Quantile | Change | Share | Pace | Age | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Five thresholds, blue to red, each with the bound that enters and the bound that leaves.
+
+    Rising: a level is entered at `value >= enter` and held while `value >= leave`.
+    Falling: the same with `<=`.
+    """
+
+    rising: bool
+    enter: tuple[float, ...]
+    leave: tuple[float, ...]
+
+    def enter_of(self, level: Level) -> float:
+        """The bound that enters a level above green."""
+        return self.enter[level - 1]
+
+    def leave_of(self, level: Level) -> float:
+        """The bound below which (falling: above which) a level above green is left."""
+        return self.leave[level - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that is watched: a metric, in which scopes, on which ladder, with which holds."""
+
+    id: str
+    title: Title
+    unit: str
+    metric: Metric
+    scopes: tuple[str, ...]
+    min_samples: int
+    ladder: Ladder
+    hold_up_ms: tuple[int, ...]  # by level, green first (0, never used)
+    hold_down_ms: tuple[int, ...]  # how long the grade must stay below a level before it is left
+    playbook: str
+    owner: str
+
+    def __post_init__(self) -> None:
+        levels = len(WARNINGS)
+        if len(self.ladder.enter) != levels or len(self.ladder.leave) != levels:
+            raise ValueError(f"expected {levels} enter and leave bounds in rule {self.id}")
+        if len(self.hold_up_ms) != levels + 1 or len(self.hold_down_ms) != levels + 1:
+            raise ValueError(f"expected {levels + 1} holds each way in rule {self.id}")
+
+    @property
+    def window_s(self) -> int:
+        """How far back the reading looks, baseline included; 0 if it has no window."""
+        match self.metric:
+            case Change(window_s=window_s, baseline_s=baseline_s):
+                return window_s + baseline_s
+            case Pace() | Age() | Silence():
+                return 0
+            case metric:
+                return metric.window_s

@@ -1,0 +1,203 @@
+"""Codes: one small integer for all low-cardinality dimensions of an event.
+
+Counting by one code is one `bincount`, whatever the number of cuts; what a cut shows is a sum over the code table,
+done once a tick and not once an event. Label sets are bounded by the campaign: what it does not name is `other`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fenghuo.schemas.measures import (
+    BUCKETS,
+    FIXED_LABELS,
+    LATENCY_BOUNDS_MS,
+    MEASURES,
+    OTHER,
+    UNCLASSIFIED,
+    Cut,
+    cut_name,
+)
+
+Ints = npt.NDArray[np.int64]
+Series = tuple[str, str, str]
+"""(cut, k1, k2): `("region,category", "east", "food")`; unused keys are empty."""
+
+FLAGS: Mapping[str, tuple[str, ...]] = {
+    "order": ("status", "new_user", "repeat"),
+    "traffic": ("status",),
+    "complaint": (),
+}
+"""Fields that decide which measures an event counts in; with the dimensions they make the code."""
+RAW_KEYS_MAX = 100_000
+"""Raw label combinations remembered; past it the memory is emptied and filled again."""
+_LATENCY_LUT = np.searchsorted(np.array(LATENCY_BOUNDS_MS), np.arange(65_536), side="left")
+
+
+def columns(kind: str) -> tuple[str, ...]:
+    """Names of the value columns of a kind: its counters, then latency buckets where it has them."""
+    buckets = tuple(f"latency_ms_{i}" for i in range(BUCKETS)) if kind == "traffic" else ()
+    return MEASURES[kind] + buckets
+
+
+def buckets_of(latency_ms: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Latency bucket of each value; up to 65 535 by table."""
+    if latency_ms.dtype == np.uint16 or (len(latency_ms) and int(latency_ms.max()) < 65_536):
+        return _LATENCY_LUT[latency_ms]
+    return np.searchsorted(np.array(LATENCY_BOUNDS_MS), latency_ms, side="left")
+
+
+class Coder:
+    """Codes of one kind for one campaign's labels. A code, once given, never changes its meaning.
+
+    A cell is a code with its latency bucket: `code * buckets + bucket` (buckets is 1 for kinds without latency).
+    """
+
+    def __init__(self, kind: str, labels: Mapping[str, Sequence[str]], cuts: Sequence[Cut]) -> None:
+        self.kind = kind
+        self.cuts = tuple(cuts)
+        self.dimensions = tuple(dict.fromkeys(dim for cut in cuts for dim in cut))
+        self.fields = self.dimensions + FLAGS[kind]
+        """Event fields that make the raw key of `code`, in order."""
+        self.buckets = BUCKETS if kind == "traffic" else 1
+        self.series: list[Series] = []
+        self._labels = {
+            dim: frozenset(FIXED_LABELS.get(dim) or labels.get(dim, ())) for dim in self.dimensions
+        }
+        self._raw: dict[tuple[object, ...], int] = {}
+        self._known: dict[tuple[object, ...], int] = {}
+        self._series_ids: dict[Series, int] = {}
+        self._rows: list[tuple[tuple[int, ...], tuple[bool, ...], int, int]] = []
+        self._tables: tuple[Ints, npt.NDArray[np.bool_], Ints, Ints] | None = None
+
+    def codes(self, keys: Sequence[tuple[object, ...]]) -> npt.NDArray[np.int64]:
+        """The code of each raw key (values of `fields`)."""
+        found = list(map(self._raw.get, keys))
+        if None in found:
+            found = [self.code(key) if code is None else code for key, code in zip(keys, found, strict=True)]
+        return np.array(found, np.int64)
+
+    def code(self, key: tuple[object, ...]) -> int:
+        """The code of one raw key."""
+        code = self._raw.get(key)
+        if code is None:
+            if len(self._raw) >= RAW_KEYS_MAX:
+                self._raw.clear()
+            code = self._raw[key] = self._resolve(key)
+        return code
+
+    def unknown(self, codes: Ints) -> int:
+        """How many labels of these events the campaign does not name."""
+        return int(self._table()[2][codes].sum()) if len(codes) else 0
+
+    def regions(self, codes: Ints) -> tuple[Ints, tuple[str, ...]]:
+        """Index of the region of each event, and the regions the indexes stand for."""
+        names = (*sorted(self._labels.get("region", ())), OTHER)
+        return self._table()[3][codes], names
+
+    def paid(self, codes: Ints) -> npt.NDArray[np.bool_]:
+        """Which of these order events are paid ones."""
+        paid: npt.NDArray[np.bool_] = self._table()[1][codes, MEASURES["order"].index("paid")]
+        return paid
+
+    def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
+        """Sums by group and series over every cut: (group, series, values[row, column]).
+
+        group: any small integers (the second's index); n: events; x: amount in fen (order) or weight (traffic).
+        """
+        series_of, counts_in, _, _ = self._table()
+        code, bucket = np.divmod(cell, self.buckets)
+        names = columns(self.kind)
+        size = len(self.series)
+        keys = (group[:, None] * size + series_of[code]).ravel()
+        uniq, row = np.unique(keys, return_inverse=True)
+        out = np.zeros(len(uniq) * len(names), np.int64)
+        base = row.reshape(len(cell), -1) * len(names)
+        for j, name in enumerate(MEASURES[self.kind]):
+            amount = np.where(counts_in[code, j], x if _weighs_x(self.kind, name) else n, 0)
+            for cut in range(base.shape[1]):
+                np.add.at(out, base[:, cut] + j, amount)
+        if self.buckets > 1:
+            at = bucket + len(MEASURES[self.kind])
+            for cut in range(base.shape[1]):
+                np.add.at(out, base[:, cut] + at, x)
+        return uniq // size, uniq % size, out.reshape(len(uniq), len(names))
+
+    def _table(self) -> tuple[Ints, npt.NDArray[np.bool_], Ints, Ints]:
+        """The code table as arrays: series by cut, measures counted in, unknown labels, region."""
+        if self._tables is None:
+            width = len(MEASURES[self.kind])
+            self._tables = (
+                np.array([row[0] for row in self._rows], np.int64).reshape(-1, len(self.cuts)),
+                np.array([row[1] for row in self._rows], np.bool_).reshape(-1, width),
+                np.array([row[2] for row in self._rows], np.int64),
+                np.array([row[3] for row in self._rows], np.int64),
+            )
+        return self._tables
+
+    def _resolve(self, key: tuple[object, ...]) -> int:
+        """Bound the labels, then the code of what is left."""
+        unknown = 0
+        bounded: list[object] = []
+        for dim, value in zip(self.dimensions, key, strict=False):
+            label, missed = self._bound(dim, value)
+            bounded.append(label)
+            unknown += missed
+        flags = key[len(self.dimensions) :]
+        counted = _counted(self.kind, flags)
+        full = (*bounded, counted, unknown)
+        code = self._known.get(full)
+        if code is None:
+            code = self._known[full] = len(self._rows)
+            names = dict(zip(self.dimensions, map(str, bounded), strict=True))
+            series = tuple(self._series(cut, names) for cut in self.cuts)
+            region = (*sorted(self._labels.get("region", ())), OTHER).index(names.get("region", OTHER))
+            self._rows.append((series, counted, unknown, region))
+            self._tables = None
+        return code
+
+    def _bound(self, dim: str, value: object) -> tuple[str, int]:
+        label = "" if value is None else str(value)
+        if label in self._labels[dim]:
+            return label, 0
+        if dim == "type" and not label:
+            return UNCLASSIFIED, 0
+        if value is None:
+            return OTHER, 0  # an optional field that is absent is no unknown label
+        return OTHER, int(label != OTHER)
+
+    def _series(self, cut: Cut, names: Mapping[str, str]) -> int:
+        k1, k2 = (*(names[dim] for dim in cut), "", "")[:2]
+        series = (cut_name(cut), k1, k2)
+        found = self._series_ids.get(series)
+        if found is None:
+            found = self._series_ids[series] = len(self.series)
+            self.series.append(series)
+        return found
+
+
+def _weighs_x(kind: str, name: str) -> bool:
+    """Whether a counter sums x (fen, or requests) instead of counting events."""
+    return (kind, name) in {("order", "paid_amount_fen"), ("traffic", "requests"), ("traffic", "errors")}
+
+
+def _counted(kind: str, flags: tuple[object, ...]) -> tuple[bool, ...]:
+    """Which counters of MEASURES an event with these flags counts in."""
+    if kind == "order":
+        status, new_user, repeat = flags
+        paid = status == "paid"
+        return (
+            True,
+            paid,
+            paid,
+            status == "failed",
+            status == "cancelled",
+            status == "refunded",
+            bool(new_user),
+            bool(repeat),
+        )
+    if kind == "traffic":
+        (status,) = flags
+        return (True, True, isinstance(status, int) and status >= 500)
+    return (True, True)

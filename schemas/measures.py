@@ -1,0 +1,174 @@
+"""What can be counted, by event kind, and along which dimensions: the one home of these names.
+
+Counters add up. Histograms are rows of bucket counts over LATENCY_BOUNDS_MS that add up too;
+bucket `i` holds the values `bound[i-1] < v <= bound[i]`, the last one all above the last bound.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+Cut = tuple[str, ...]
+
+KINDS: tuple[str, ...] = ("order", "traffic", "complaint")
+
+# counters: `events` counts messages' events, the rest what they mean
+MEASURES: Mapping[str, tuple[str, ...]] = {
+    "order": (
+        "events",
+        "paid",
+        "paid_amount_fen",
+        "failed",
+        "cancelled",
+        "refunded",
+        "new_users",
+        "repeat",
+    ),
+    "traffic": ("events", "requests", "errors"),
+    "complaint": ("events", "complaints"),
+}
+HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
+    "order": (),
+    "traffic": ("latency_ms",),
+    "complaint": (),
+}
+
+# dimensions that a cut may use; identities (users, merchants, orders) are unbounded, so absent
+DIMENSIONS: Mapping[str, tuple[str, ...]] = {
+    "order": (
+        "region",
+        "category",
+        "channel",
+        "payment",
+        "promotion",
+        "user_tier",
+        "acquisition",
+    ),
+    "traffic": ("region", "system", "channel", "action"),
+    "complaint": ("region", "category", "channel", "type", "severity"),
+}
+# dimensions whose labels are part of the event format, so no campaign may declare them
+FIXED_LABELS: Mapping[str, tuple[str, ...]] = {
+    "acquisition": ("organic", "paid"),
+    "severity": ("1", "2", "3", "4", "5"),
+}
+OTHER = "other"
+UNCLASSIFIED = "unclassified"
+
+BASE_CUTS: Mapping[str, tuple[Cut, ...]] = {
+    "order": ((), ("region",), ("region", "category"), ("channel",), ("payment",)),
+    "traffic": ((), ("region",), ("channel",), ("system",)),
+    "complaint": ((), ("region",), ("region", "category"), ("type",), ("severity",)),
+}
+
+LATENCY_BOUNDS_MS: tuple[int, ...] = (
+    1,
+    2,
+    3,
+    5,
+    7,
+    10,
+    15,
+    20,
+    30,
+    50,
+    70,
+    100,
+    150,
+    200,
+    300,
+    500,
+    700,
+    1000,
+    1500,
+    2000,
+    3000,
+    5000,
+    7000,
+    10000,
+    15000,
+    30000,
+    60000,
+    120000,
+    300000,
+    600000,
+)
+BUCKETS = len(LATENCY_BOUNDS_MS) + 1
+
+
+class Measure(NamedTuple):
+    """A measure of one kind, written `order.events`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+def counters() -> tuple[str, ...]:
+    """All counters in their written form: `order.events`, ..."""
+    return tuple(f"{kind}.{name}" for kind in KINDS for name in MEASURES[kind])
+
+
+def histograms() -> tuple[str, ...]:
+    """All histograms in their written form: `traffic.latency_ms`."""
+    return tuple(f"{kind}.{name}" for kind in KINDS for name in HISTOGRAMS[kind])
+
+
+def cuts(kind: str, campaign_extra: Mapping[str, Sequence[Cut]]) -> tuple[Cut, ...]:
+    """The cuts kept for a kind: the base ones, then those the campaign adds, each once."""
+    return tuple(dict.fromkeys((*BASE_CUTS[kind], *campaign_extra.get(kind, ()))))
+
+
+def cut_name(cut: Cut) -> str:
+    """`()` -> "", `("region", "category")` -> "region,category": as in tables and the API."""
+    return ",".join(cut)
+
+
+def parse_cut(name: str) -> Cut:
+    """The inverse of cut_name."""
+    return tuple(name.split(",")) if name else ()
+
+
+def scope_name(dimension: str, label: str) -> str:
+    """`region`, `east` -> "region=east"; the total's scope is plainly "total"."""
+    return f"{dimension}={label}"
+
+
+def bucket_of(value_ms: int) -> int:
+    """Which bucket a value falls into."""
+    return bisect_left(LATENCY_BOUNDS_MS, value_ms)
+
+
+def quantile(bucket_counts: Sequence[int], q: float) -> float | None:
+    """The q-quantile in ms, linear inside its bucket; None of nothing.
+
+    In the overflow bucket the answer is the last bound: only "at least this" is certain.
+    """
+    if not 0.0 <= q <= 1.0:
+        raise ValueError(f"expected a quantile between 0 and 1, got {q}")
+    if len(bucket_counts) != BUCKETS:
+        raise ValueError(f"expected {BUCKETS} bucket counts, got {len(bucket_counts)}")
+    counts = [int(count) for count in bucket_counts]
+    if min(counts) < 0:
+        raise ValueError(f"expected bucket counts of at least 0, got {min(counts)}")
+    total = sum(counts)
+    if total == 0:
+        return None
+    rank = q * total
+    below = 0
+    last = max(i for i, count in enumerate(counts) if count)
+    for i, count in enumerate(counts):
+        # `i == last` guards against a rank that floating point put a hair above the total
+        if count and (below + count >= rank or i == last):
+            return _inside(i, (rank - below) / count)
+        below += count
+    raise AssertionError("unreachable: the last bucket in use always answers")
+
+
+def _inside(bucket: int, part: float) -> float:
+    if bucket == len(LATENCY_BOUNDS_MS):
+        return float(LATENCY_BOUNDS_MS[-1])
+    low = LATENCY_BOUNDS_MS[bucket - 1] if bucket else 0
+    return low + (LATENCY_BOUNDS_MS[bucket] - low) * min(part, 1.0)

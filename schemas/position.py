@@ -1,0 +1,42 @@
+"""Position: where a new owner of a source partition starts. Any older one is as good, only slower.
+
+`offset` lies at or before the first message of every second that was open; the state before it is the frontier and
+the tally. Seconds that end at or before `floor_ms` were complete and published: they are read again but not
+published again. Positions travel on a compacted topic; of one source the highest (epoch, offset) counts.
+"""
+
+import msgspec
+
+from fenghuo.schemas.pulse import Source, Tally
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The restart point of one source partition, for one set of labels (fingerprint)."""
+
+    source: Source
+    epoch: int
+    fingerprint: str
+    offset: int
+    frontier_ms: int | None
+    floor_ms: int
+    tally: Tally
+    replayed: tuple[tuple[int, int], ...] = ()
+    """(offset, idx) of dead letters of this partition that were replayed and counted, below `offset`."""
+
+    def wins(self, other: "Position | None") -> bool:
+        """Whether this one is to be taken instead of the other."""
+        return other is None or (self.epoch, self.offset) > (other.epoch, other.offset)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Position)
+
+
+def encode(position: Position) -> bytes:
+    """As JSON."""
+    return _ENCODER.encode(position)
+
+
+def decode(data: bytes) -> Position:
+    """Read back; raises msgspec.MsgspecError."""
+    return _DECODER.decode(data)

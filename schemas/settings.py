@@ -1,0 +1,86 @@
+"""Settings: the environment read once into one frozen value. Each variable stands here once, with unit and default."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+PREFIX = "FENGHUO_"
+_CAMPAIGNS = Path(__file__).resolve().parent.parent / "deploy" / "campaigns"
+
+
+class SettingsError(ValueError):
+    """A variable of the environment that cannot be used: says which one, what came and what was expected."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings of a part. A field `kafka` is read from FENGHUO_KAFKA."""
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, host:port, comma-separated."""
+    store: str = "chdb:fenghuo-data/store"
+    """chdb:DIR (ClickHouse in process) or clickhouse://user:password@host:9000/database."""
+    campaign: str = str(_CAMPAIGNS / "double11.toml")
+    """The campaign file."""
+    rehearsal_start_ms: int = 0
+    """Not 0: the campaign is rehearsed, its clock starts at this epoch millisecond."""
+    partitions: int = 4
+    """Partitions of each source topic, used when fenghuo creates them."""
+    replication: int = 1
+    """Replicas of each topic, used when fenghuo creates them."""
+    lateness_ms: int = 10_000
+    """How long a second stays open after the newest event time of its partition."""
+    future_ms: int = 10_000
+    """How far an event time may lie after the record's own time before it is refused. Not above lateness_ms, so that
+    no event of the future can close the second of now."""
+    tick_ms: int = 250
+    """How often gather publishes changed seconds and the judge grades."""
+    idle_ms: int = 2_000
+    """A partition without a record for this long holds nobody back."""
+    session_timeout_ms: int = 6_000
+    """Consumer group session: bounds the pause after a worker died. Apache Kafka accepts 6000 or more by default."""
+    watchdog_ms: int = 60_000
+    """A part that has work waiting and makes no progress for this long ends itself, to be restarted."""
+    transport: int = 2
+    """Level of the batch transport: 2 reads fetches directly, 1 is the fallback over the client's records."""
+    fetch_bytes: int = 1_048_576
+    """Most bytes of one partition in one fetch."""
+    http_host: str = "127.0.0.1"
+    """Address the api listens on."""
+    http_port: int = 8600
+    """Port of the api and the page."""
+    metrics_port: int = 0
+    """Port of a worker's /metrics; 0 means none."""
+    viewers_max: int = 5_000
+    """Live viewers of one api process; one more is answered 503."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from FENGHUO_* variables; unknown ones and values of the wrong type raise SettingsError."""
+    values: dict[str, str | int] = {}
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    for name, text in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        field = fields.get(name.removeprefix(PREFIX).lower())
+        if field is None:
+            if name in FOREIGN:
+                continue
+            known = ", ".join(PREFIX + known.upper() for known in fields)
+            raise SettingsError(f"{name}: no such setting; known are {known}")
+        if field.type is int:
+            if not text.isdecimal():
+                raise SettingsError(f"{name}: expected a whole number of 0 or more, got {text!r}")
+            values[field.name] = int(text)
+        else:
+            values[field.name] = text
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+FOREIGN = frozenset({"FENGHUO_CHROMIUM", "FENGHUO_REQUIRE_BROWSER", "FENGHUO_REQUIRE_PARTS", "FENGHUO_TEST_DATA"})
+"""Variables with the same prefix that belong to the tests, not to the parts."""
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that make `read` give these settings again: how a parent hands them to its parts."""
+    return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}

@@ -1,0 +1,137 @@
+"""Status: all that leaves the judge. One Board is one consistent state of every verdict.
+
+The wire form is JSON (msgspec). A Board holds the memory of the warning machine, so the newest Board on topic
+`status` is also what a restarted judge goes on from. Integers carry their unit in the name; a reading without
+data is null, never 0; every number carries `as_of_ms`, the event time up to which it counts.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from fenghuo.schemas.warning import State, Transition
+
+SCHEMA = 1
+RECENT_TRANSITIONS_MAX = 50
+
+
+class Books(msgspec.Struct, frozen=True):
+    """What became of every event read so far: log = accepted + late + refused."""
+
+    accepted: int = 0
+    late: int = 0
+    refused: int = 0
+    unknown_labels: int = 0
+    unknown_fields: int = 0
+
+
+class KindStatus(msgspec.Struct, frozen=True):
+    """How fresh and how complete one event kind is.
+
+    as_of_ms: event-time frontier (the least newest event time over partitions that are not idle).
+    watermark_ms: no second before it changes any more. age_ms: now - as_of_ms. silence_ms: wall clock
+    since the last record came. lag_events: records in the log that gather has not read.
+    """
+
+    kind: str
+    as_of_ms: int | None
+    watermark_ms: int | None
+    age_ms: int | None
+    silence_ms: int | None
+    lag_events: int | None
+    partitions: int
+    books: Books
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One rule on one scope ("total" or "region=east"): the reading, and the warning it leads to.
+
+    state: graded | too_few (fewer samples than the rule asks: the level stays) | no_data.
+    threshold: the enter bound of the present level; next_threshold: that of the level above.
+    provisional: seconds inside the window can still change (they lie behind the frontier, before the watermark).
+    """
+
+    rule: str
+    scope: str
+    unit: str
+    value: float | None
+    samples: int
+    state: Literal["graded", "too_few", "no_data"]
+    level: int | None
+    as_of_ms: int | None
+    provisional: bool
+    reason: str
+    threshold: float | None
+    next_threshold: float | None
+    memory: State
+
+
+class RegionView(msgspec.Struct, frozen=True):
+    """One tile: a war zone. Rates are over the last RATE_WINDOW_S seconds of event time."""
+
+    region: str
+    gmv_fen: int | None
+    gmv_target_fen: int | None
+    orders_per_s: float | None
+    complaints_per_10k: float | None
+    payment_failure: float | None
+    level: int | None
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The head of the page: GMV against target and the three rates. Null where there is no data."""
+
+    gmv_fen: int | None
+    gmv_target_fen: int
+    gmv_due_fen: int
+    orders_per_s: float | None
+    requests_per_s: float | None
+    complaints_per_10k: float | None
+    error_rate: float | None
+    latency_p99_ms: float | None
+    regions: tuple[RegionView, ...] = ()
+
+
+class CampaignNote(msgspec.Struct, frozen=True):
+    """Which campaign the numbers belong to, and where its clock stands."""
+
+    name: str
+    title_zh: str
+    title_en: str
+    version: str
+    start_ms: int
+    end_ms: int
+    phase: str | None
+    rehearsal_scale: float | None
+
+
+class Board(msgspec.Struct, frozen=True):
+    """Everything the judge knows at now_ms. seq rises by one with every board of one judge."""
+
+    schema: int
+    seq: int
+    now_ms: int
+    as_of_ms: int | None
+    watermark_ms: int | None
+    level: int | None
+    campaign: CampaignNote
+    kinds: tuple[KindStatus, ...]
+    overview: Overview
+    verdicts: tuple[Verdict, ...]
+    recent: tuple[Transition, ...]
+    rewind_offset: int
+    """Offset of topic `pulses` a restarted judge has to read from to know the same seconds."""
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Board)
+
+
+def encode(board: Board) -> bytes:
+    """The board as one JSON object."""
+    return _ENCODER.encode(board)
+
+
+def decode(data: bytes) -> Board:
+    """Read back what `encode` wrote; raises msgspec.ValidationError with the path of what is wrong."""
+    return _DECODER.decode(data)

@@ -1,0 +1,102 @@
+"""The owner of a chdb folder: ClickHouse in this process, asked over a Unix socket by archive, api and audit.
+
+Run as `python -m fenghuo.schemas.store_chdb DIR --linger S`: ends by itself S seconds after the last client left
+(0: only on SIGTERM). chdb allows one process for a folder, hence this process.
+"""
+
+import argparse
+import fcntl
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from fenghuo.schemas.store import receive, send, socket_path
+
+
+class Owner:
+    """Answers every client in a thread of its own, one statement at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        from chdb.session import Session
+
+        self._folder = folder
+        self._session = Session(str(folder / "chdb"))
+        self._lock = threading.Lock()
+        self.clients = 0
+        self.left_at_s = time.monotonic()
+
+    def serve(self, link: socket.socket) -> None:
+        """Answer one client until it leaves."""
+        try:
+            while True:
+                head, body = receive(link)
+                try:
+                    answer = self._do(head["op"], head["sql"], body)
+                except Exception as error:  # the client is told; this process goes on
+                    send(link, {"error": str(error)[:2000]}, b"")
+                else:
+                    send(link, {}, answer)
+        except (OSError, EOFError):
+            pass
+        finally:
+            link.close()
+            self.clients -= 1
+            self.left_at_s = time.monotonic()
+
+    def _do(self, op: str, sql: str, body: bytes) -> bytes:
+        with self._lock:
+            if op == "query":
+                answer: bytes = self._session.query(sql, "Arrow").bytes()
+                return answer
+            if op == "insert":
+                with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".arrow") as file:
+                    file.write(body)
+                    file.flush()
+                    self._session.query(f"INSERT INTO {sql} SELECT * FROM file('{file.name}', 'Arrow')")
+                return b""
+            self._session.query(sql)
+            return b""
+
+
+def main() -> None:
+    """Own the folder, listen, end on SIGTERM or when nobody has been there for --linger seconds."""
+    parser = argparse.ArgumentParser(prog="fenghuo.schemas.store_chdb")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--linger", type=int, default=0, help="seconds to stay without clients; 0: for ever")
+    options = parser.parse_args()
+    folder: Path = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "owner.lock", "w")  # noqa: SIM115  held until the process ends
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    owner = Owner(folder)
+    path = socket_path(folder)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    os.chmod(path, 0o600)
+    listener.listen(16)
+    listener.settimeout(0.5)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while not stop.is_set():
+        idle_s = time.monotonic() - owner.left_at_s
+        if options.linger and owner.clients == 0 and idle_s > options.linger:
+            break
+        try:
+            link, _ = listener.accept()
+        except TimeoutError:
+            continue
+        link.settimeout(None)
+        owner.clients += 1
+        threading.Thread(target=owner.serve, args=(link,), daemon=True).start()
+    path.unlink(missing_ok=True)
+    os._exit(0)  # chdb's own teardown can hang on open statements; every insert is already on disk
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""ClickHouse tables: columns, keys and engines, in SQL that runs on 18.16 and on 26.x.
+
+Every table is written idempotently: the same source gives the same key, and ReplacingMergeTree keeps one row of
+it. `log` names the incarnation of the broker's log (the cluster id), so that a broker that lost its log never
+overwrites what an earlier one brought in. `version` of a pulse is the offset after the last message that changed
+the second, with the labels epoch above it (see ARCHITECTURE.md): of one (log, topic, partition, second) the rows
+with the highest version are the pulse, as a set.
+"""
+
+from typing import Final
+
+from fenghuo.schemas.measures import LATENCY_BOUNDS_MS
+
+LATENCY_BUCKETS: Final = len(LATENCY_BOUNDS_MS) + 1
+KEY_COLUMNS: Final = (
+    ("log", "String"),
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("second_ms", "Int64"),
+    ("cut", "String"),
+    ("k1", "String"),
+    ("k2", "String"),
+    ("version", "UInt64"),
+)
+MEASURE_COLUMNS: Final = {
+    "order": (
+        ("events", "Int64"),
+        ("paid", "Int64"),
+        ("paid_amount_fen", "Int64"),
+        ("failed", "Int64"),
+        ("cancelled", "Int64"),
+        ("refunded", "Int64"),
+        ("new_users", "Int64"),
+        ("repeat", "Int64"),
+    ),
+    "traffic": (
+        ("events", "Int64"),
+        ("requests", "Int64"),
+        ("errors", "Int64"),
+        ("latency_ms", "Array(Int64)"),
+    ),
+    "complaint": (("events", "Int64"), ("complaints", "Int64")),
+}
+PULSE_TABLE: Final = {kind: f"pulses_{kind}" for kind in MEASURE_COLUMNS}
+LATE_TABLE: Final = {kind: f"late_{kind}" for kind in MEASURE_COLUMNS}
+"""Late events, one row for each event and cut, so that totals add them with the same query."""
+
+SOURCE_COLUMNS: Final = (
+    ("log", "String"),
+    ("topic", "String"),
+    ("partition", "UInt32"),
+    ("offset", "Int64"),
+    ("idx", "UInt32"),
+)
+REFUSED_COLUMNS: Final = (
+    *SOURCE_COLUMNS,
+    ("reason", "String"),
+    ("detail", "String"),
+    ("record_ms", "Int64"),
+    ("bytes", "UInt32"),
+)
+TRANSITION_COLUMNS: Final = (
+    ("campaign", "String"),
+    ("log", "String"),
+    ("rule", "String"),
+    ("scope", "String"),
+    ("seq", "UInt32"),
+    ("incident", "UInt32"),
+    ("from_level", "Int8"),
+    ("to_level", "Int8"),
+    ("at_ms", "Int64"),
+    ("value", "Float64"),
+    ("samples", "Int64"),
+    ("threshold", "Float64"),
+    ("reason", "String"),
+)
+"""A level of -1 is "no data"; value and threshold are NaN where there is none."""
+
+
+def _table(name: str, columns: tuple[tuple[str, str], ...], engine: str, order: str) -> str:
+    body = ", ".join(f"`{column}` {kind}" for column, kind in columns)
+    return f"CREATE TABLE IF NOT EXISTS {name} ({body}) ENGINE = {engine} ORDER BY ({order})"
+
+
+def late_columns(kind: str) -> tuple[tuple[str, str], ...]:
+    """Columns of a late row: its source, its second and cut, its measures."""
+    key = tuple(column for column in KEY_COLUMNS if column[0] not in ("log", "topic", "partition", "version"))
+    return (*SOURCE_COLUMNS, *key, *MEASURE_COLUMNS[kind])
+
+
+def pulse_columns(kind: str) -> tuple[tuple[str, str], ...]:
+    """Columns of a pulse row: one series of one second of one source partition."""
+    return (*KEY_COLUMNS, *MEASURE_COLUMNS[kind])
+
+
+def ddl() -> tuple[str, ...]:
+    """Statements that make every table; forward only, safe to repeat."""
+    made = []
+    for kind in MEASURE_COLUMNS:
+        made.append(
+            _table(
+                PULSE_TABLE[kind],
+                pulse_columns(kind),
+                "ReplacingMergeTree(version)",
+                "cut, second_ms, log, topic, partition, k1, k2",
+            )
+        )
+        made.append(
+            _table(
+                LATE_TABLE[kind],
+                late_columns(kind),
+                "ReplacingMergeTree()",
+                "cut, second_ms, log, topic, partition, `offset`, idx",
+            )
+        )
+    made.append(
+        _table("refused", REFUSED_COLUMNS, "ReplacingMergeTree()", "log, topic, partition, `offset`, idx")
+    )
+    made.append(
+        _table("transitions", TRANSITION_COLUMNS, "ReplacingMergeTree()", "campaign, log, rule, scope, seq")
+    )
+    return tuple(made)

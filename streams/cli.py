@@ -1,0 +1,241 @@
+"""The command line. Every command reads its settings from the environment; options stand above them."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from fenghuo.schemas.campaign import CampaignError, load
+from fenghuo.schemas.settings import Settings, SettingsError, read
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="烽火 fenghuo: a campaign's watch fires.")
+PARTS = ("gather", "judge", "archive", "api")
+
+_Campaign = Annotated[Path | None, typer.Option("--campaign", help="campaign file (FENGHUO_CAMPAIGN)")]
+_Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
+
+
+def settings(campaign: Path | None = None) -> Settings:
+    """The settings of this process; a mistake in them ends it with exit code 2."""
+    try:
+        found = read(os.environ)
+    except SettingsError as error:
+        typer.echo(f"fenghuo: {error}", err=True)
+        raise typer.Exit(2) from error
+    return msgspec.structs.replace(found, campaign=str(campaign)) if campaign else found
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="rehearse the campaign with generated traffic")] = False,
+    port: Annotated[int | None, typer.Option("--port", help="port of the page (FENGHUO_HTTP_PORT)")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="folder to keep; else a temporary one")] = None,
+    campaign: _Campaign = None,
+) -> None:
+    """Run broker, store, workers and the page in one process tree."""
+    from fenghuo.streams import up as tree
+
+    chosen = settings(campaign)
+    if port is not None:
+        chosen = msgspec.structs.replace(chosen, http_port=port)
+    _checked(chosen)
+    raise typer.Exit(tree.up(chosen, data, demo=demo, say=lambda line: print(line, flush=True)))
+
+
+@app.command()
+def run(
+    part: Annotated[str, typer.Argument(help="gather, judge, archive or api")], campaign: _Campaign = None
+) -> None:
+    """Run one part, for deployments with a real broker and store."""
+    chosen = settings(campaign)
+    _checked(chosen)
+    if part == "api":
+        from fenghuo.api.app import serve
+
+        serve(chosen)
+        return
+    from fenghuo.streams import part as life
+
+    match part:
+        case "gather":
+            from fenghuo.streams.part_gather import GatherPart as Chosen
+        case "judge":
+            from fenghuo.streams.part_judge import JudgePart as Chosen  # type: ignore[assignment]
+        case "archive":
+            from fenghuo.streams.part_archive import ArchivePart as Chosen  # type: ignore[assignment]
+        case _:
+            typer.echo(f"fenghuo run: expected one of {', '.join(PARTS)}, got {part!r}", err=True)
+            raise typer.Exit(2)
+    life.main(lambda: Chosen(chosen))
+
+
+@app.command()
+def replay(
+    mapping: Annotated[str, typer.Argument(help="a mapping file, or the name of a shipped one")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, CSV.gz, Parquet or NDJSON")],
+    speed: Annotated[str, typer.Option(help="max, or a factor of recorded time")] = "max",
+    rebase: Annotated[str, typer.Option(help="now: event time begins now; keep: as recorded")] = "keep",
+    as_json: _Json = False,
+) -> None:
+    """Turn a recorded file into events by a mapping."""
+    from fenghuo.loadtest import commands
+
+    chosen = _with_topics(settings())
+    code = commands.replay(
+        mapping,
+        files,
+        bootstrap=chosen.kafka,
+        partitions=chosen.partitions,
+        speed=speed,
+        rebase=rebase,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command("load")
+def load_events(
+    rate: Annotated[int, typer.Option(help="events a second")] = 1_000,
+    seconds: Annotated[int, typer.Option(help="how long")] = 10,
+    form: Annotated[str, typer.Option("--format", help="json or frame")] = "json",
+    seed: Annotated[int, typer.Option(help="same seed, same events")] = 1,
+    shape: Annotated[str, typer.Option(help="constant")] = "constant",
+    orders: Annotated[float, typer.Option(help="weight of orders in the mix")] = 30.0,
+    traffic: Annotated[float, typer.Option(help="weight of traffic in the mix")] = 68.0,
+    complaints: Annotated[float, typer.Option(help="weight of complaints in the mix")] = 2.0,
+    region: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of a hot region")] = None,
+    incident: Annotated[str, typer.Option(help="none, or demo")] = "none",
+    campaign: _Campaign = None,
+    as_json: _Json = False,
+) -> None:
+    """Send generated events, open loop: what could not be sent in time is counted."""
+    from fenghuo.loadtest import commands
+
+    chosen = _with_topics(settings(campaign))
+    code = commands.load(
+        bootstrap=chosen.kafka,
+        partitions=chosen.partitions,
+        campaign_path=Path(chosen.campaign),
+        rate=rate,
+        seconds=seconds,
+        form=form,
+        seed=seed,
+        shape=shape,
+        orders=orders,
+        traffic=traffic,
+        complaints=complaints,
+        region=region or (),
+        incident=incident,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def audit(
+    wait: Annotated[int, typer.Option(help="seconds to wait for the store to catch up")] = 60,
+    as_json: _Json = False,
+) -> None:
+    """Prove that the books close: 0 closed, 1 differs (what and where is named), 2 cannot tell."""
+    from fenghuo.streams import audit_command
+
+    raise typer.Exit(audit_command.main(settings(), wait_s=wait, as_json=as_json))
+
+
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: refused events, with reason, source and bytes.")
+app.add_typer(dlq, name="dlq")
+
+
+@dlq.command("list")
+def dlq_list(
+    limit: Annotated[int, typer.Option(help="most letters shown")] = 50,
+    reason: Annotated[str | None, typer.Option(help="only this reason")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show dead letters, newest last."""
+    from fenghuo.streams import dlq as letters
+
+    raise typer.Exit(letters.show(settings(), limit=limit, reason=reason, as_json=as_json))
+
+
+@dlq.command("replay")
+def dlq_replay(
+    reason: Annotated[str | None, typer.Option(help="only this reason")] = None,
+    source: Annotated[str | None, typer.Option(help="only TOPIC/PARTITION or TOPIC/PARTITION/OFFSET")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Send dead letters again, after a fix; however often, each counts once."""
+    from fenghuo.streams import dlq as letters
+
+    raise typer.Exit(letters.replay(settings(), reason=reason, source=source, as_json=as_json))
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="a campaign file")]) -> None:
+    """Check a campaign file; every problem at once."""
+    try:
+        found = load(file)
+    except (CampaignError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{file}: campaign {found.name}, {len(found.rules)} rules, version {found.version}")
+
+
+@app.command()
+def generate(
+    check_only: Annotated[bool, typer.Option("--check", help="only look; 1 if a file is stale")] = False,
+    root: Annotated[Path, typer.Option(help="the checkout")] = Path(),
+) -> None:
+    """Write what is generated from the campaign and the types: rules, routes, schemas."""
+    from fenghuo.streams import generated
+
+    stale = generated.write(root, check_only=check_only)
+    for path in stale:
+        typer.echo(f"{path}: {'is stale; run `fenghuo generate`' if check_only else 'written'}")
+    raise typer.Exit(1 if check_only and stale else 0)
+
+
+def _checked(chosen: Settings) -> None:
+    """A campaign that cannot be read ends the command before anything was started."""
+    try:
+        load(chosen.campaign, chosen.rehearsal_start_ms or None)
+    except (CampaignError, OSError, ValueError) as error:
+        typer.echo(f"fenghuo: {error}", err=True)
+        raise typer.Exit(2) from error
+    if chosen.future_ms > chosen.lateness_ms:
+        typer.echo(
+            f"fenghuo: FENGHUO_FUTURE_MS: expected at most FENGHUO_LATENESS_MS ({chosen.lateness_ms}), "
+            f"got {chosen.future_ms}: an event of the future could close the second of now",
+            err=True,
+        )
+        raise typer.Exit(2)
+
+
+def _with_topics(chosen: Settings) -> Settings:
+    """The settings with as many partitions as the topics really have; topics are made when they are missing."""
+    import asyncio
+
+    from fenghuo.schemas.topics import TOPIC_OF
+    from fenghuo.streams import kafka
+
+    async def look() -> dict[str, int]:
+        await kafka.prepare(chosen)
+        return await kafka.partitions_of(chosen.kafka, TOPIC_OF.values())
+
+    try:
+        found = asyncio.run(look())
+    except kafka.KafkaDown as error:
+        typer.echo(f"fenghuo: {error}", err=True)
+        raise typer.Exit(2) from error
+    return msgspec.structs.replace(chosen, partitions=min(found.values()))
+
+
+def main() -> None:
+    """Entry of the `fenghuo` command."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()

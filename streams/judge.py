@@ -1,0 +1,213 @@
+"""Judge: pulses in, boards and transitions out. No clock, no I/O; now_ms comes in.
+
+Its state is the last minutes of topic `pulses` (rings and newest heads) and the memory of its warnings, which is in
+every board it gives: a new judge goes on from the newest board and reads the pulses again from its rewind_offset.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from fenghuo.alerts.machine import advance
+from fenghuo.alerts.rules import Graded, Reading, decide
+from fenghuo.schemas import status
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_parts import Age, Change, Metric, Pace, Quantile, Ratio, Rule, Silence
+from fenghuo.schemas.level import Level
+from fenghuo.schemas.measures import KINDS, Measure, scope_name
+from fenghuo.schemas.pulse import Head, Rows, Source
+from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionView, Verdict
+from fenghuo.schemas.warning import State, Transition
+from fenghuo.streams.readings import SLACK_S, Clock, View, clocks
+from fenghuo.streams.ring import Ring
+from fenghuo.streams.windows import SECOND_MS
+
+RATE_WINDOW_S = 10
+RATIO_WINDOW_S = 60
+_ORDERS = Measure("order", "events")
+_PAID, _FAILED = Measure("order", "paid"), Measure("order", "failed")
+_COMPLAINTS = Measure("complaint", "complaints")
+_REQUESTS, _ERRORS = Measure("traffic", "requests"), Measure("traffic", "errors")
+
+
+class Judge:
+    """The state of the judgement."""
+
+    def __init__(self, campaign: Campaign, board: Board | None = None) -> None:
+        self._campaign = campaign
+        longest = max((rule.window_s for rule in campaign.rules), default=0)
+        span = max(longest, RATIO_WINDOW_S) + SLACK_S
+        self._rings = {kind: Ring(kind, span) for kind in KINDS}
+        self._heads: dict[Source, Head] = {}
+        self._watched = [(rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)]
+        self._memory: dict[tuple[str, str], State] = {}
+        self._recent: deque[Transition] = deque(maxlen=status.RECENT_TRANSITIONS_MAX)
+        self._seq = 0
+        if board is not None and board.campaign.name == campaign.name:
+            self._seq = board.seq
+            self._recent.extend(board.recent)
+            self._memory = {(v.rule, v.scope): v.memory for v in board.verdicts}
+
+    def see(self, head: Head, rows: Rows, offset: int) -> None:
+        """Take in one frame of pulses, read from this offset of topic `pulses`."""
+        known = self._heads.get(head.source)
+        if known is None or _age(head) >= _age(known):
+            self._heads[head.source] = head
+        self._rings[head.kind].see(head.source, rows, offset)
+
+    def grade(self, now_ms: int, next_offset: int) -> tuple[Board, Sequence[Transition]]:
+        """Every rule graded at now_ms, the machine advanced: the board, and what changed."""
+        times = clocks(self._heads, self._rings, now_ms)
+        view = View(self._campaign, self._rings, self._heads, times, now_ms)
+        verdicts: list[Verdict] = []
+        moved: list[Transition] = []
+        for rule, scope in self._watched:
+            verdict, transition = self._verdict(rule, scope, view, times, now_ms)
+            verdicts.append(verdict)
+            if transition is not None:
+                moved.append(transition)
+        self._recent.extend(moved)
+        self._seq += 1
+        return self._board(verdicts, view, times, now_ms, next_offset), moved
+
+    def _verdict(
+        self, rule: Rule, scope: str, view: View, times: dict[str, Clock], now_ms: int
+    ) -> tuple[Verdict, Transition | None]:
+        before = self._memory.get((rule.id, scope), State())
+        outcome = decide(rule, view.read(rule.metric, scope), before.level)
+        after, transition = advance(rule, before, outcome, now_ms, scope=scope)
+        self._memory[rule.id, scope] = after
+        clock = times[kind_of(rule.metric)]
+        reading: Reading = outcome.reading
+        level = after.level or 0
+        enter = rule.ladder.enter
+        verdict = Verdict(
+            rule.id,
+            scope,
+            rule.unit,
+            reading.value,
+            reading.samples,
+            outcome.state,  # type: ignore[arg-type]
+            after.level,
+            clock.as_of_ms,
+            clock.as_of_ms is None or clock.watermark_ms is None or clock.as_of_ms > clock.watermark_ms,
+            outcome.reason if isinstance(outcome, Graded) else after.reason or outcome.reason,
+            enter[level - 1] if level else None,
+            enter[level] if level < Level.RED else None,
+            after,
+        )
+        return verdict, transition
+
+    def _board(
+        self,
+        verdicts: Sequence[Verdict],
+        view: View,
+        times: dict[str, Clock],
+        now_ms: int,
+        next_offset: int,
+    ) -> Board:
+        levels = [verdict.level for verdict in verdicts if verdict.level is not None]
+        as_of = [clock.as_of_ms for clock in times.values() if clock.as_of_ms is not None]
+        marks = [clock.watermark_ms for clock in times.values() if clock.watermark_ms is not None]
+        rewinds = [ring.rewind_offset() for ring in self._rings.values()]
+        return Board(
+            status.SCHEMA,
+            self._seq,
+            now_ms,
+            min(as_of, default=None),
+            min(marks, default=None),
+            max(levels, default=None),
+            self._note(now_ms),
+            tuple(self._kind(kind, times[kind], now_ms) for kind in KINDS),
+            self._overview(view, verdicts, now_ms),
+            tuple(verdicts),
+            tuple(self._recent),
+            min((offset for offset in rewinds if offset is not None), default=next_offset),
+        )
+
+    def _note(self, now_ms: int) -> status.CampaignNote:
+        c = self._campaign
+        phase = next((p.id for p in c.phases if p.start_ms <= now_ms < p.end_ms), None)
+        scale = None if c.scale == 1.0 else c.scale
+        return status.CampaignNote(
+            c.name, c.title.zh, c.title.en, c.version, c.start_ms, c.end_ms, phase, scale
+        )
+
+    def _kind(self, kind: str, clock: Clock, now_ms: int) -> KindStatus:
+        heads = [head for head in self._heads.values() if head.kind == kind]
+        books = Books(
+            sum(head.tally.accepted for head in heads),
+            sum(head.tally.late for head in heads),
+            sum(head.tally.refused for head in heads),
+            sum(head.tally.unknown_labels for head in heads),
+            sum(head.tally.unknown_fields for head in heads),
+        )
+        return KindStatus(
+            kind,
+            clock.as_of_ms,
+            clock.watermark_ms,
+            None if clock.as_of_ms is None else max(now_ms - clock.as_of_ms, 0),
+            None if clock.record_ms is None else max(now_ms - clock.record_ms, 0),
+            sum(head.end_offset - head.next_offset for head in heads) if heads else None,
+            len(heads),
+            books,
+        )
+
+    def _overview(self, view: View, verdicts: Sequence[Verdict], now_ms: int) -> Overview:
+        paid, fen = view.paid(None)
+        regions = self._campaign.labels.get("region", ())
+        return Overview(
+            fen if self._heads else None,
+            self._campaign.gmv_fen,
+            self._campaign.target_due_fen(now_ms),
+            view.rate(_ORDERS, "total", RATE_WINDOW_S),
+            view.rate(_REQUESTS, "total", RATE_WINDOW_S),
+            view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, 10_000),
+            view.ratio([_ERRORS], [_REQUESTS], "total", RATIO_WINDOW_S, 1),
+            view.read(Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total").value,
+            tuple(self._region(region, view, verdicts) for region in regions),
+        )
+
+    def _region(self, region: str, view: View, verdicts: Sequence[Verdict]) -> RegionView:
+        scope = scope_name("region", region)
+        levels = [v.level for v in verdicts if v.scope == scope and v.level is not None]
+        share = self._campaign.region_share.get(region)
+        return RegionView(
+            region,
+            view.paid(region)[1] if self._heads else None,
+            None if share is None else round(self._campaign.gmv_fen * share),
+            view.rate(_ORDERS, scope, RATE_WINDOW_S),
+            view.ratio([_COMPLAINTS], [_ORDERS], scope, RATIO_WINDOW_S, 10_000),
+            view.ratio([_FAILED], [_PAID, _FAILED], scope, RATIO_WINDOW_S, 1),
+            max(levels, default=None),
+        )
+
+
+def scopes_of(campaign: Campaign, rule: Rule) -> list[str]:
+    """Every scope of a rule: "total", and one for each label of a declared dimension."""
+    found = []
+    for scope in rule.scopes:
+        if scope in ("total", "kind"):
+            found.append("total")
+        else:
+            found += [scope_name(scope, label) for label in campaign.labels.get(scope, ())]
+    return list(dict.fromkeys(found))
+
+
+def kind_of(metric: Metric) -> str:
+    """The event kind whose clock a metric goes by."""
+    match metric:
+        case Ratio():
+            return metric.denominator[0].kind
+        case Age() | Silence():
+            return metric.of
+        case Pace():
+            return "order"
+        case Change() | Quantile() | _:
+            return metric.measure.kind
+
+
+def _age(head: Head) -> tuple[int, int, int]:
+    """Of two heads of a source the one that read further is newer; then the one sent later."""
+    return (head.epoch, head.next_offset, head.sent_ms)

@@ -1,0 +1,120 @@
+"""Plain Kafka calls beside Faust: making topics, reading a short topic whole, offsets of partitions and groups."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import aiokafka
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from fenghuo.schemas import topics
+from fenghuo.schemas.settings import Settings
+
+REACH_S = 60.0
+"""How long a starting part waits for the broker."""
+
+
+class KafkaDown(RuntimeError):
+    """The broker could not be reached, or refused: says which and what to look at."""
+
+
+async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
+    """A started admin client; waits for the broker to come."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    while True:
+        client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+        try:
+            await client.start()
+            return client
+        except (KafkaError, OSError) as error:
+            await client.close()
+            if loop.time() > deadline:
+                raise KafkaDown(f"no broker at {bootstrap} within {wait_s:.0f} s: {error}") from error
+            await asyncio.sleep(0.1)
+
+
+async def prepare(settings: Settings) -> str:
+    """Make the topics that are missing; the name of this incarnation of the log (the cluster id)."""
+    client = await admin(settings.kafka)
+    try:
+        plan = topics.plan(settings.partitions)
+        missing = set(plan) - set(await client.list_topics())
+        if missing:
+            new = [
+                NewTopic(name, plan[name][0], settings.replication, topic_configs=plan[name][1])
+                for name in sorted(missing)
+            ]
+            answer = await client.create_topics(new)
+            for name, code, *rest in answer.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise KafkaDown(f"cannot make topic {name} at {settings.kafka}: {for_code(code).__name__} {rest}")
+        cluster = await client.describe_cluster()
+        return str(cluster.get("cluster_id") or "log")
+    finally:
+        await client.close()
+
+
+async def bounds(bootstrap: str, parts: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], tuple[int, int]]:
+    """(first, end) offset of each (topic, partition)."""
+    reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await reader.start()
+    try:
+        wanted = [TopicPartition(topic, partition) for topic, partition in parts]
+        first = await reader.beginning_offsets(wanted)
+        end = await reader.end_offsets(wanted)
+        return {(tp.topic, tp.partition): (first[tp], end[tp]) for tp in wanted}
+    finally:
+        await reader.stop()
+
+
+async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[ConsumerRecord]:
+    """Every record that a topic of one partition holds now, or only the `last` ones."""
+    reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=8 << 20)
+    await reader.start()
+    try:
+        tp = TopicPartition(topic, 0)
+        reader.assign([tp])
+        first = (await reader.beginning_offsets([tp]))[tp]
+        end = (await reader.end_offsets([tp]))[tp]
+        if last is not None:
+            first = max(first, end - last)
+        reader.seek(tp, first)
+        found: list[ConsumerRecord] = []
+        while await reader.position(tp) < end:
+            for records in (await reader.getmany(timeout_ms=500)).values():
+                found += (record for record in records if record.offset < end)
+        return found
+    finally:
+        await reader.stop()
+
+
+async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
+    """How many partitions each topic has; topics that do not exist are left out."""
+    client = await admin(bootstrap)
+    try:
+        found = await client.describe_topics(list(names))
+        return {
+            topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]
+        }
+    finally:
+        await client.close()
+
+
+async def committed(
+    bootstrap: str, group: str, parts: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], int]:
+    """Offsets a group has committed for these partitions; those without one are left out."""
+    # asked as a consumer: Tansu's answer to the admin call cannot be read
+    reader = aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
+    )
+    await reader.start()
+    try:
+        wanted = [TopicPartition(topic, partition) for topic, partition in parts]
+        reader.assign(wanted)
+        found = {(tp.topic, tp.partition): await reader.committed(tp) for tp in wanted}
+        return {part: offset for part, offset in found.items() if offset is not None}
+    finally:
+        await reader.stop()

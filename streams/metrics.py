@@ -1,0 +1,26 @@
+"""Every Prometheus name of the workers, its kind and its meaning, once. Emitted per fetch or tick, never per event."""
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
+EVENTS = Counter("fenghuo_gathered_events", "events by what became of them", ["kind", "fate"])
+REFUSED = Counter("fenghuo_refused_reasons", "refused events by reason", ["kind", "reason"])
+LAG = Gauge("fenghuo_worker_lag_messages", "messages in the log that gather has not read", ["topic", "partition"])
+PUBLISHED = Counter("fenghuo_published_rows", "rows published by gather", ["topic"])
+TICK = Histogram(
+    "fenghuo_tick_seconds",
+    "time of one tick of a part, publishing included",
+    ["part"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)
+TRANSITIONS = Counter("fenghuo_transitions", "changes of level", ["rule", "to_level"])
+INSERTED = Counter("fenghuo_archived_rows", "rows inserted into the store", ["table"])
+INSERT_FAILED = Counter("fenghuo_archive_failures", "inserts that failed and were tried again", ["table"])
+ARCHIVE_DELAY = Gauge("fenghuo_archive_delay_seconds", "age of the oldest pulse that is not stored yet")
+PENDING = Gauge("fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"])
+
+
+def serve(port: int) -> None:
+    """Offer /metrics on loopback; port 0 means none."""
+    if port:
+        start_http_server(port, addr="127.0.0.1")

@@ -1,0 +1,222 @@
+"""What gather, judge and archive share: the Faust app, its life from start to a clean stop, and the watchdog."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+import mode
+from faust.sensors.monitor import Monitor
+from faust.types import TP
+
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
+from fenghuo.streams import metrics
+from fenghuo.streams.gather import Fetch
+from fenghuo.streams.transport import BatchTransport, die
+
+STOP_S_MAX = 3.0
+"""A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""
+SEND_S_MAX = 120.0
+
+
+def now_ms() -> int:
+    """The wall clock, for the shell only: cores get it as an argument."""
+    return time.time_ns() // 1_000_000
+
+
+class Quiet(Monitor):
+    """Faust's monitor without its work on every message: our own counters are updated per fetch."""
+
+    def on_message_in(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def on_stream_event_in(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def on_stream_event_out(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def on_message_out(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class Part:
+    """One kind of worker. A subclass says what it reads, where from, and what it does with a fetch and at a tick."""
+
+    name: str
+    topics: Sequence[str]
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.progress_ms = now_ms()
+        """When this part last did what it is for, or had nothing to do."""
+        self.app = self._app()
+        self._stopping = asyncio.Event()
+
+    async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        """Where to start reading each assigned partition; called at every assignment."""
+        raise NotImplementedError
+
+    async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
+        """Take in one fetch. Must not raise for what is in it."""
+        raise NotImplementedError
+
+    async def on_tick(self) -> None:
+        """Called every tick_ms; raising ends the part."""
+        raise NotImplementedError
+
+    async def on_stop(self) -> None:
+        """Last words before leaving the group."""
+
+    def is_behind(self) -> bool:
+        """Whether there is work waiting: a part that is behind and makes no progress is ended by the watchdog."""
+        return False
+
+    async def prepare(self) -> None:
+        """What has to be there before the group is joined."""
+
+    def _app(self) -> faust.App:
+        s = self.settings
+        session_s = s.session_timeout_ms / 1000
+        app = faust.App(
+            f"fenghuo-{self.name}",
+            broker=[f"kafka://{host}" for host in s.kafka.split(",")],
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            table_standby_replicas=0,
+            web_enabled=False,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=16,
+            consumer_max_fetch_size=s.fetch_bytes,
+            consumer_auto_offset_reset="none",
+            broker_session_timeout=session_s,
+            broker_heartbeat_interval=session_s / 4,
+            broker_rebalance_timeout=max(session_s, 10.0),
+            broker_request_timeout=30.0,
+            broker_max_poll_interval=86_400.0,
+            producer_max_request_size=MESSAGE_BYTES_MAX,
+            producer_linger=0,
+            producer_acks=-1,
+            agent_supervisor=mode.CrashingSupervisor,
+            Monitor=Quiet,
+            datadir=Path(tempfile.gettempdir()) / "fenghuo-faust",
+        )
+        app.transport = BatchTransport.of(app, s.transport, self.start_offsets)
+        for name in self.topics:
+            schema = _AsIs(value_type=bytes, value_serializer="raw")
+            self._attach(app, app.topic(name, schema=schema, acks=False))
+        return app
+
+    def _attach(self, app: faust.App, topic: Any) -> None:
+        """One agent a topic; no exception may leave it, for Faust would count the message as done."""
+
+        async def take(stream: Any) -> None:
+            async for event in stream.events():
+                try:
+                    await self.on_fetch(event.message.tp, event.value)
+                except Exception as error:
+                    _dying(self.name, error)
+
+        app.agent(topic, name=f"{self.name}-{topic.get_topic_name()}", concurrency=1)(take)
+
+    async def send(
+        self,
+        topic: str,
+        key: str,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> Awaitable[Any]:
+        """Hand one record to the producer; the answer is awaited by whoever needs it acknowledged."""
+        return await self.app.producer.send(
+            topic, key.encode(), value, 0, None, headers=list(headers) or None
+        )
+
+    async def run(self) -> int:
+        """Live until SIGTERM or SIGINT; the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        preparing = asyncio.ensure_future(self._start())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if preparing.done():
+            preparing.result()
+            ticking = asyncio.ensure_future(self._tick_for_ever())
+            await asyncio.wait({ticking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if ticking.done():
+                ticking.result()
+            ticking.cancel()
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await asyncio.wait_for(self._leave(), STOP_S_MAX)
+        sys.stdout.flush()
+        return 0
+
+    async def _start(self) -> None:
+        await self.prepare()
+        metrics.serve(self.settings.metrics_port)
+        await self.app.start()
+        print(f"fenghuo {self.name}: ready", flush=True)
+
+    async def _leave(self) -> None:
+        await self.on_stop()
+        await self.app.stop()
+
+    async def _tick_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick_s = self.settings.tick_ms / 1000
+        due_s = loop.time()
+        while True:
+            due_s = max(due_s + tick_s, loop.time() + tick_s / 5)
+            await asyncio.sleep(due_s - loop.time())
+            if self.app.should_stop:
+                die(f"{self.name}: faust stopped: {getattr(self.app, '_crash_reason', None)!r}")
+            with metrics.TICK.labels(self.name).time():
+                try:
+                    await self.on_tick()
+                except Exception as error:
+                    _dying(self.name, error)
+            if not self.is_behind():
+                self.progress_ms = now_ms()
+            elif now_ms() - self.progress_ms > self.settings.watchdog_ms:
+                die(f"{self.name}: no progress for {self.settings.watchdog_ms} ms with work waiting")
+
+
+def _dying(part: str, error: Exception) -> None:
+    logging.getLogger("fenghuo").exception("part %s", part, exc_info=error)
+    die(f"{part}: {error!r}")
+
+
+class _AsIs(faust.Schema):  # type: ignore[misc]
+    """Hands the Fetch through untouched: decoding is the core's, a fetch at a time."""
+
+    def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """What Faust calls for each stream item."""
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return app.create_event(None, message.value, None, message)
+
+        return decode
+
+
+def main(part: Callable[[], Part]) -> int:
+    """Run a part in a loop of its own."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    import uvloop
+
+    async def live() -> int:
+        return await part().run()
+
+    code = uvloop.run(live())
+    sys.stderr.flush()
+    os._exit(code)  # Faust's threads may linger; everything that counts is in the broker

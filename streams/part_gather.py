@@ -1,0 +1,196 @@
+"""The gather worker: source partitions in, pulses, late rows, dead letters and positions out."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import msgspec
+from faust.types import TP
+
+from fenghuo.schemas import letters, position, pulse, topics
+from fenghuo.schemas.campaign import Campaign, load
+from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.measures import cuts
+from fenghuo.schemas.position import Position
+from fenghuo.schemas.pulse import Source, Tally
+from fenghuo.schemas.settings import Settings
+from fenghuo.streams import kafka, metrics, windows
+from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
+from fenghuo.streams.part import Part, now_ms
+
+PENDING_MAX = 1_000_000
+"""Rows a worker holds at most; then reading waits until they are published."""
+HEAD_MS = 1_000
+"""A partition in which nothing changed says so this often."""
+
+
+class StartError(RuntimeError):
+    """A partition cannot be read from where it was left: says why, and the cure."""
+
+
+def coders(campaign: Campaign) -> dict[str, Coder]:
+    """The coder of each kind, for the labels and cuts of the campaign."""
+    return {kind: Coder(kind, campaign.labels, cuts(kind, campaign.cuts)) for kind in topics.KINDS}
+
+
+def terms(settings: Settings, campaign: Campaign) -> Terms:
+    """What the counting depends on; two workers with one fingerprint count alike."""
+    words = (
+        f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms} {settings.lateness_ms} {settings.future_ms}"
+    )
+    return Terms(
+        settings.lateness_ms,
+        settings.future_ms,
+        campaign.start_ms,
+        campaign.end_ms,
+        hashlib.sha256(words.encode()).hexdigest()[:16],
+    )
+
+
+def start(source: Source, found: Position | None, bounds: tuple[int, int], terms: Terms) -> Position:
+    """Where to begin: at the position, at the log's first record, or there again under a new epoch when the labels
+    changed (everything is counted anew, and the higher epoch wins). Never somewhere that would be silently wrong.
+    """
+    first, end = bounds
+    fresh = Position(source, 0, terms.fingerprint, first, None, windows.NEVER_MS, Tally())
+    if found is None:
+        return fresh
+    if found.fingerprint != terms.fingerprint:
+        if first > 0:
+            raise StartError(
+                f"{source}: labels, cuts, campaign times or lateness changed, and the log begins at offset {first}: "
+                "what is gone cannot be counted anew. Go back to the former campaign file, or use new topics"
+            )
+        return msgspec.structs.replace(fresh, epoch=found.epoch + 1)
+    if found.offset > end:
+        raise StartError(
+            f"{source}: expected at least {found.offset} records, the log ends at {end}: was the topic made anew? "
+            "Empty topic positions (and the tables, if they shall begin anew too)"
+        )
+    if found.offset < first:
+        raise StartError(
+            f"{source}: was read up to {found.offset}, the log begins at {first}: records were deleted unread. "
+            "Lengthen the retention; to go on without them, empty topic positions"
+        )
+    return found
+
+
+class GatherPart(Part):
+    """Faust agents over the three source topics; any number of workers share the partitions."""
+
+    name = "gather"
+    topics = tuple(topics.TOPIC_OF.values())
+
+    def __init__(self, settings: Settings) -> None:
+        self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+        self._codecs = {kind: Codec(coder) for kind, coder in coders(self._campaign).items()}
+        self._terms = terms(settings, self._campaign)
+        self._states: dict[TP, Gather] = {}
+        self._record_ms: dict[TP, int] = {}
+        self._head_ms: dict[TP, int] = {}
+        self._positions: dict[TP, Position] = {}
+        self._published = asyncio.Event()
+        self._log = ""
+        super().__init__(settings)
+
+    async def prepare(self) -> None:
+        self._log = await kafka.prepare(self.settings)
+
+    async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        self._states.clear()
+        if not assigned:
+            return {}
+        records = await kafka.read_all(self.settings.kafka, topics.POSITIONS)
+        newest: dict[Source, Position] = {}
+        for record in records:
+            found = position.decode(record.value or b"{}")
+            if found.wins(newest.get(found.source)):
+                newest[found.source] = found
+        bounds = await kafka.bounds(self.settings.kafka, [(tp.topic, tp.partition) for tp in assigned])
+        for tp in assigned:
+            source = Source(self._log, tp.topic, tp.partition)
+            begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
+            kind = topics.KIND_OF[tp.topic]
+            self._states[tp] = Gather(source, self._codecs[kind], self._terms, begin)
+            self._record_ms[tp] = self._head_ms[tp] = 0
+        return {tp: state.next_offset for tp, state in self._states.items()}
+
+    async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
+        state = self._states.get(tp)
+        if state is None or fetch.next_offset <= state.next_offset:
+            return  # not ours any more, or read before
+        if fetch.start_offset != state.next_offset:
+            raise StartError(
+                f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: records are missing"
+            )
+        state.add(fetch)
+        self._record_ms[tp] = self.progress_ms = now_ms()
+        metrics.READ.labels(topics.KIND_OF[tp.topic]).inc(len(fetch.values))
+        while self._pending() > PENDING_MAX:
+            self._published.clear()
+            await self._published.wait()
+
+    async def on_tick(self) -> None:
+        now = now_ms()
+        answers: list[Awaitable[Any]] = []
+        positions: dict[TP, Position] = {}
+        metrics.PENDING.labels(self.name).set(self._pending())
+        for tp, state in list(self._states.items()):
+            changed = state.pending > 0
+            if not changed and now - self._head_ms[tp] < HEAD_MS:
+                continue
+            before, taken = self._positions.get(tp), state.take()
+            self._head_ms[tp] = now
+            answers += await self._publish(tp, state.source, taken, now)
+            if taken.position != before:
+                positions[tp] = taken.position
+        await asyncio.gather(*answers)
+        self._published.set()
+        # only now is everything before these positions safe
+        safe = [
+            await self.send(topics.POSITIONS, str(place.source), position.encode(place))
+            for tp, place in positions.items()
+        ]
+        await asyncio.gather(*safe)
+        self._positions.update(positions)
+
+    async def on_stop(self) -> None:
+        await self.on_tick()
+
+    def is_behind(self) -> bool:
+        return any(self._end(tp) > state.next_offset for tp, state in self._states.items())
+
+    def _pending(self) -> int:
+        return sum(state.pending for state in self._states.values())
+
+    def _end(self, tp: TP) -> int:
+        return self.app.consumer.highwater(tp) or 0
+
+    async def _publish(self, tp: TP, source: Source, taken: Taken, now: int) -> list[Awaitable[Any]]:
+        kind = topics.KIND_OF[tp.topic]
+        read_ms = self._record_ms[tp]
+        head = pulse.Head(
+            kind,
+            source,
+            taken.position.epoch,
+            taken.next_offset,
+            max(self._end(tp), taken.next_offset),
+            taken.frontier_ms,
+            taken.watermark_ms,
+            now,
+            read_ms or None,
+            now - read_ms > self.settings.idle_ms,
+            taken.tally,
+        )
+        answers = [await self.send(topics.PULSES, str(source), data) for data in pulse.encode(head, taken.pulses)]
+        if len(taken.late):
+            answers += [await self.send(topics.LATE, str(source), data) for data in pulse.encode(head, taken.late)]
+        for letter in taken.letters:
+            value, headers = letters.to_record(letter)
+            answers.append(await self.send(topics.REFUSED, str(source), value, headers))
+            metrics.REFUSED.labels(kind, letter.reason).inc()
+        metrics.PUBLISHED.labels(topics.PULSES).inc(len(taken.pulses))
+        metrics.LAG.labels(tp.topic, tp.partition).set(head.end_offset - head.next_offset)
+        return answers

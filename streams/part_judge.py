@@ -1,0 +1,104 @@
+"""The judge worker: pulses to boards and transitions, one at a time; others stand by."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from faust.types import TP
+
+from fenghuo.schemas import pulse, status, topics
+from fenghuo.schemas.campaign import load
+from fenghuo.schemas.level import Level
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.status import Board
+from fenghuo.schemas.warning import Transition
+from fenghuo.streams import kafka, metrics
+from fenghuo.streams.gather import Fetch
+from fenghuo.streams.judge import Judge
+from fenghuo.streams.part import Part, now_ms
+
+BOARD_MS = 500
+"""A board is sent this often, and at once when a level changed."""
+BOARDS_READ = 8
+log = logging.getLogger("fenghuo.judge")
+
+
+class JudgePart(Part):
+    """A Faust agent over topic `pulses`."""
+
+    name = "judge"
+    topics = (topics.PULSES,)
+
+    def __init__(self, settings: Settings) -> None:
+        self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+        self._judge: Judge | None = None
+        self._next = 0
+        self._ready_at = 0
+        self._board_ms = 0
+        super().__init__(settings)
+
+    async def prepare(self) -> None:
+        await kafka.prepare(self.settings)
+
+    async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
+        self._judge = None
+        if not assigned:
+            return {}
+        board = await self._last_board()
+        bounds = await kafka.bounds(self.settings.kafka, [(topics.PULSES, 0)])
+        first, end = bounds[topics.PULSES, 0]
+        self._next = max(first, min(board.rewind_offset, end)) if board else first
+        # until the past is read again nothing is graded: half a window looks like an outage
+        self._ready_at = end
+        self._judge = Judge(self._campaign, board)
+        return {tp: self._next for tp in assigned}
+
+    async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
+        judge = self._judge
+        if judge is None:
+            return
+        for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
+            try:
+                head, rows = pulse.decode(value or b"")
+            except pulse.PulseError as error:
+                log.warning("skipped %s/%d offset %d: %s", tp.topic, tp.partition, offset, error)
+                continue
+            judge.see(head, rows, offset)
+        self._next = fetch.next_offset
+        self.progress_ms = now_ms()
+
+    async def on_tick(self) -> None:
+        judge = self._judge
+        if judge is None or self._next < self._ready_at:
+            return
+        now = now_ms()
+        board, moved = judge.grade(now, self._next)
+        if moved:
+            await asyncio.gather(*[await self._tell(transition) for transition in moved])
+        if moved or now - self._board_ms >= BOARD_MS:
+            self._board_ms = now
+            await (await self.send(topics.STATUS, self._campaign.name, status.encode(board)))
+
+    def is_behind(self) -> bool:
+        if self._judge is None:
+            return False
+        return (self.app.consumer.highwater(TP(topics.PULSES, 0)) or 0) > self._next
+
+    async def _tell(self, transition: Transition) -> asyncio.Future[object]:
+        name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
+        metrics.TRANSITIONS.labels(transition.rule, name).inc()
+        print(
+            f"fenghuo judge: {transition.rule} {transition.scope}: {name} ({transition.reason})", flush=True
+        )
+        key = f"{transition.rule}|{transition.scope}"
+        return await self.send(topics.TRANSITIONS, key, msgspec.json.encode(transition))  # type: ignore[return-value]
+
+    async def _last_board(self) -> Board | None:
+        """The newest board there is; one that this version cannot read is passed over."""
+        for record in reversed(await kafka.read_all(self.settings.kafka, topics.STATUS, last=BOARDS_READ)):
+            try:
+                return status.decode(record.value or b"")
+            except msgspec.MsgspecError as error:
+                log.warning("a board of another version at offset %d is passed over: %s", record.offset, error)
+        return None

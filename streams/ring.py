@@ -1,0 +1,125 @@
+"""Ring: the last minutes of one kind, merged over all source partitions, second by second. No clock, no I/O.
+
+A newer pulse of a (source, second) takes the place of the one before it, so the ring is what the newest pulses say,
+in whatever order and however often they came.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from fenghuo.schemas.coding import Ints, Series, columns
+from fenghuo.schemas.pulse import Rows, Source
+from fenghuo.streams.archive import by_second
+from fenghuo.streams.windows import SECOND_MS
+
+SERIES_MAX = 20_000
+"""Most series of a kind; what is beyond is left out of readings (never out of the store) and counted."""
+
+
+class _Held(msgspec.Struct):
+    version: int
+    offset: int
+    series: Ints
+    values: Ints
+
+
+class Ring:
+    """Seconds (newest - span, newest] of one kind."""
+
+    def __init__(self, kind: str, span_s: int) -> None:
+        self.newest_s: int | None = None
+        self.first_s: int | None = None
+        """The first second there ever was: before it nothing is known."""
+        self.left_out = 0
+        self._width = len(columns(kind))
+        self._span = span_s
+        self._ids: dict[Series, int] = {}
+        self._data = np.zeros((span_s, 64, self._width), np.int64)
+        self._held: dict[int, dict[Source, _Held]] = {}
+        self._sums: dict[tuple[int, int], Ints] = {}
+
+    def see(self, source: Source, rows: Rows, offset: int) -> None:
+        """Take in the pulses of one frame, read from this offset of topic `pulses`."""
+        self._sums.clear()
+        for second_ms, part in by_second(rows):
+            second = second_ms // SECOND_MS
+            self._advance(second)
+            assert self.newest_s is not None
+            if second <= self.newest_s - self._span:
+                continue
+            version = int(part.stamp["version"][0])
+            held = self._held.setdefault(second, {}).get(source)
+            if held is not None and version < held.version:
+                continue
+            series = self._series(part.series, part.code)
+            known = series >= 0
+            new = _Held(version, offset, series[known], part.values[known])
+            if held is not None and version == held.version:
+                fresh = ~np.isin(new.series, held.series)
+                self._add(second, new.series[fresh], new.values[fresh])
+                held.series = np.concatenate((held.series, new.series[fresh]))
+                held.values = np.concatenate((held.values, new.values[fresh]))
+                continue
+            if held is not None:
+                self._add(second, held.series, -held.values)
+            self._add(second, new.series, new.values)
+            self._held[second][source] = new
+
+    def window(self, end_s: int, seconds: int) -> Ints:
+        """Sums of the seconds [end - seconds, end), by series and column."""
+        key = (end_s, seconds)
+        if key not in self._sums:
+            newest = end_s - 1 if self.newest_s is None else self.newest_s
+            first = max(end_s - seconds, newest - self._span + 1)
+            last = min(end_s - 1, newest)
+            at = np.arange(first, last + 1) % self._span
+            self._sums[key] = self._data[at].sum(axis=0)
+        return self._sums[key]
+
+    def row(self, sums: Ints, series: Series) -> Ints:
+        """The row of one series in what `window` gave; zeros if it never occurred."""
+        at = self._ids.get(series)
+        if at is None:
+            return np.zeros(self._width, np.int64)
+        found: Ints = sums[at]
+        return found
+
+    def rewind_offset(self) -> int | None:
+        """The oldest offset of topic `pulses` that something in the ring was read from."""
+        return min((held.offset for second in self._held.values() for held in second.values()), default=None)
+
+    def _advance(self, second: int) -> None:
+        if self.first_s is None or second < self.first_s:
+            self.first_s = second if self.first_s is None else max(second, self.first_s - self._span)
+        if self.newest_s is None:
+            self.newest_s = second
+            return
+        steps = min(second - self.newest_s, self._span)
+        if steps <= 0:
+            return
+        self._data[np.arange(second - steps + 1, second + 1) % self._span] = 0
+        self.newest_s = second
+        for old in [s for s in self._held if s <= second - self._span]:
+            del self._held[old]
+
+    def _series(self, names: Sequence[Series], codes: Ints) -> Ints:
+        """Ring-wide ids of these series; -1 for those beyond the limit."""
+        table = np.full(len(names), -1, np.int64)
+        for code in np.unique(codes).tolist():
+            found = self._ids.get(names[code])
+            if found is None:
+                if len(self._ids) >= SERIES_MAX:
+                    self.left_out += 1
+                    continue
+                found = self._ids[names[code]] = len(self._ids)
+            table[code] = found
+        if len(self._ids) > self._data.shape[1]:
+            grown = np.zeros((self._span, 2 * len(self._ids), self._width), np.int64)
+            grown[:, : self._data.shape[1]] = self._data
+            self._data = grown
+        return table[codes]
+
+    def _add(self, second: int, series: Ints, values: Ints) -> None:
+        self._data[second % self._span, series] += values

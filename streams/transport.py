@@ -1,0 +1,204 @@
+"""Batch transport: Faust's aiokafka transport that hands an agent whole fetches, one stream item a partition.
+
+Faust costs some 200 µs a message, whatever its settings; it has one seam where a fetch of many records is a list per
+partition. Here that list becomes one item (a Fetch), so agents, rebalancing and supervision stay Faust's own while
+its cost is paid once a fetch. Level 2 reads the client's fetch buffers without making a Python object of each
+record; level 1 is the fallback over the client's records. Both rest on private names, exactly pinned
+(faust-streaming 0.15.3, aiokafka 0.14.0) and held by tests/contract/test_private_names.py.
+
+Offsets are ours: topics do not ack, and on assignment every partition is sought to where `start_offsets` says.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, cast
+
+import aiokafka.errors
+import numpy as np
+from aiokafka.consumer.fetcher import FetchResult
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from fenghuo.streams.gather import Fetch
+
+StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+SEEK_S_MAX = 15.0
+"""Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for ever."""
+
+
+def die(reason: str) -> None:
+    """End the process at once, to be started again by whoever supervises it; what was not published is read again."""
+    print(f"fenghuo: {reason}: this part ends to be started again", file=sys.stderr, flush=True)
+    os._exit(70)
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The client's thread; reads fetches as they lie in the client's buffers."""
+
+    async def _fetch_records(  # type: ignore[override]
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Mapping[TP, Any]:
+        if cast("BatchConsumer", self.consumer).level == 1:
+            found = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            return {tp: from_records(records) for tp, records in found.items() if records}
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise aiokafka.errors.ConsumerStoppedError()
+        with fetcher._subscriptions.fetch_context():
+            if fetcher._subscriptions.reassignment_in_progress:
+                await fetcher._subscriptions.wait_for_assignment()
+            if fetches := drain(fetcher, active_partitions):
+                return fetches
+            waiter = fetcher._create_fetch_waiter()
+            _, pending = await asyncio.wait([waiter], timeout=timeout)
+            for left in pending:
+                left.cancel()
+            return drain(fetcher, active_partitions)
+
+
+class BatchConsumer(driver.Consumer):
+    """A consumer that delivers Fetch items and seeks where the part says."""
+
+    level = 2
+    start_offsets: StartOffsets
+
+    def _new_consumer_thread(self) -> BatchThread:
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every assigned partition; a failure ends the process, for Faust would go on without a word."""
+        assigned = self.assignment()
+        try:
+            offsets = await asyncio.wait_for(self.start_offsets(assigned), SEEK_S_MAX)
+            if offsets:
+                await self._thread.seek_wait(offsets)
+        except Exception as error:
+            die(f"cannot tell where to start reading {sorted(map(str, assigned))}: {error!r}")
+        return offsets
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        callback, read_offset = self.callback, self._read_offset
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                fetches, _ = await self._wait_next_records(1.0)
+                generation = self.app.consumer_generation_id
+                for tp, fetch in (fetches or {}).items():
+                    if not self.flow_active or generation != self.app.consumer_generation_id:
+                        break  # a rebalance: the seek that ends it reads these again
+                    message = driver.ConsumerMessage(
+                        tp.topic,
+                        tp.partition,
+                        fetch.next_offset - 1,
+                        0.0,
+                        0,
+                        None,
+                        None,
+                        fetch,
+                        None,
+                        None,
+                        None,
+                        tp,
+                        generation_id=generation,
+                    )
+                    await self.wait_first(callback(message), self.suspend_flow.wait())
+                    read_offset[tp] = fetch.next_offset - 1
+                await asyncio.sleep(0)
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+        finally:
+            fetcher.set_shutdown()
+
+
+class BatchTransport(driver.Transport):
+    """The transport to set on an app: `app.transport = BatchTransport.of(app, level, start_offsets)`."""
+
+    Consumer = BatchConsumer
+
+    @classmethod
+    def of(cls, app: Any, level: int, start_offsets: StartOffsets) -> "BatchTransport":
+        """A transport whose consumer reads at this level and starts where it is told."""
+        consumer = type(
+            "PartConsumer", (BatchConsumer,), {"level": level, "start_offsets": staticmethod(start_offsets)}
+        )
+        made = type("PartTransport", (cls,), {"Consumer": consumer})
+        return cast(BatchTransport, made(app.conf.broker_consumer, app))
+
+
+def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
+    """Everything that lies in the client's buffers for these partitions, one Fetch each."""
+    fetches: dict[TP, Fetch] = {}
+    for tp in list(fetcher._records):
+        if partitions and tp not in partitions:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        result = fetcher._records[tp]
+        if type(result) is not FetchResult:
+            if fetches:
+                return fetches  # the error is raised by the next call
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            result.check_raise()
+            continue
+        fetch = from_result(result)
+        del fetcher._records[tp]
+        fetcher._notify(fetcher._wait_consume_future)
+        if fetch is not None:
+            fetches[TP(tp.topic, tp.partition)] = fetch
+    return fetches
+
+
+def from_result(result: Any) -> Fetch | None:
+    """The records of one FetchResult without a ConsumerRecord for each; None when there are none (any more)."""
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
+        return None
+    records = result._partition_records
+    batches = records._records
+    start = records.next_fetch_offset
+    rows: list[tuple[int, bytes | None, int]] = []
+    headers: dict[int, Any] = {}
+    while batches.has_next():
+        batch = batches.next_batch()
+        if records._check_crcs and not batch.validate_crc():
+            raise aiokafka.errors.CorruptRecordException(f"invalid CRC: {result._topic_partition}")
+        if not batch.is_control_batch:
+            for record in batch:
+                offset = record.offset
+                if offset < start:
+                    continue  # the broker sends whole batches, also when the seek went into the middle of one
+                if record.headers:
+                    headers[len(rows)] = record.headers
+                rows.append((offset, record.value, record.timestamp))
+        records.next_fetch_offset = max(start, batch.next_offset)
+    result._update_position()
+    result._partition_records = None
+    return _fetch(rows, start, records.next_fetch_offset, headers)
+
+
+def from_records(records: Iterable[Any]) -> Fetch | None:
+    """Level 1: the same from the client's records."""
+    rows = []
+    headers: dict[int, Any] = {}
+    for record in records:
+        if record.headers:
+            headers[len(rows)] = record.headers
+        rows.append((record.offset, record.value, record.timestamp))
+    return _fetch(rows, rows[0][0], rows[-1][0] + 1, headers) if rows else None
+
+
+def _fetch(
+    rows: list[tuple[int, bytes | None, int]], start: int, stop: int, headers: dict[int, Any]
+) -> Fetch | None:
+    if stop == start:
+        return None
+    offsets, values, stamps = zip(*rows, strict=True) if rows else ((), (), ())
+    return Fetch(np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers)

@@ -1,0 +1,273 @@
+"""The sender against real brokers: nothing lost, nothing doubled, nothing hidden."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+
+from fenghuo.loadtest import commands
+from fenghuo.loadtest.drive import DriveError, Sender
+from fenghuo.loadtest.plan import Message
+from fenghuo.schemas.topics import plan
+from tests.loadtest import sets
+from tests.loadtest.test_recording import CSV, TEXT
+from tests.parts import kafka as kafka_part
+from tests.parts import tansu as tansu_part
+
+pytestmark = pytest.mark.real
+PARTITIONS = 4
+CAMPAIGN = """
+[campaign]
+name = "small"
+title = { zh = "小", en = "Small" }
+start = "2026-11-11T00:00:00+08:00"
+end = "2026-11-12T00:00:00+08:00"
+[labels]
+region = ["east", "south"]
+category = ["a", "b"]
+channel = ["app", "web"]
+payment = ["alipay", "card"]
+system = ["order", "payment"]
+type = ["logistics", "payment"]
+"""
+
+
+def create_topics(bootstrap: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    wanted = {name: what for name, what in plan(PARTITIONS).items() if what[0] == PARTITIONS}
+    admin.create_topics(
+        [NewTopic(name, count, 1, topic_configs=config) for name, (count, config) in wanted.items()]
+    )
+    admin.close()
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    """A broker of our own: these tests count what is in the topics."""
+    if why := tansu_part.missing():
+        pytest.skip(f"SKIPPED: tansu: {why}")
+    with tansu_part.tansu() as part:
+        create_topics(part.bootstrap)
+        yield part.bootstrap
+
+
+def content(bootstrap: str, topic: str) -> dict[int, list[bytes]]:
+    """All messages of a topic by partition."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, consumer_timeout_ms=10_000)
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning()
+    ends = consumer.end_offsets(partitions)
+    found: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
+    while sum(map(len, found.values())) < sum(ends.values()):
+        record = next(consumer)
+        found[record.partition].append(record.value)
+    consumer.close()
+    return found
+
+
+def order_messages(count: int, tag: str, due_ms: int = 0) -> list[Message]:
+    return [Message(due_ms, "orders", f"{tag}-{i}".encode(), 1, 1, i) for i in range(count)]
+
+
+def test_a_plan_is_sent_once_in_order_and_counted(broker: str) -> None:
+    sender = Sender(broker, {"orders": PARTITIONS})
+    before = content(broker, "orders")
+
+    batches = [order_messages(5_000, "first"), order_messages(3, "second")]
+    summary = sender.run(batches, planned=5_003, start_ms=None, stop=threading.Event())
+
+    after = content(broker, "orders")
+    new = {number: after[number][len(before[number]) :] for number in after}
+    texts = [message.payload for batch in batches for message in batch]
+    count = summary.by_topic["orders"]
+    assert summary.complete
+    assert (summary.sent, summary.acknowledged, summary.events) == (5_003, 5_003, 5_003)
+    assert summary.paid_amount_fen == sum(m.paid_amount_fen for batch in batches for m in batch)
+    for number in range(PARTITIONS):
+        assert new[number] == texts[number::PARTITIONS]
+        assert count.first_offset[number] == len(before[number])
+        assert count.end_offset[number] == len(after[number])
+
+
+def test_due_times_are_kept_and_late_sends_are_counted(broker: str) -> None:
+    sender = Sender(broker, {"orders": PARTITIONS})
+    start_ms = time.time_ns() // 1_000_000
+    early, late = order_messages(5, "late", -400), order_messages(5, "due", 300)
+
+    summary = sender.run([early + late], planned=10, start_ms=start_ms, stop=threading.Event())
+
+    assert summary.late_sends == 5
+    assert 400 <= summary.late_ms_max < 2_000
+    assert summary.seconds >= 0.3
+    assert summary.complete
+
+
+def test_a_stop_ends_the_run_with_the_books_so_far(broker: str) -> None:
+    sender, stop = Sender(broker, {"orders": PARTITIONS}), threading.Event()
+
+    def batches() -> Iterator[list[Message]]:
+        yield order_messages(100, "before")
+        stop.set()
+        yield order_messages(100, "after")
+
+    summary = sender.run(batches(), planned=200, start_ms=None, stop=stop)
+
+    assert summary.stopped
+    assert not summary.complete
+    assert (summary.sent, summary.acknowledged, summary.failed) == (100, 100, 0)
+
+
+def test_a_message_that_is_too_large_fails_and_the_rest_is_sent(broker: str) -> None:
+    sender = Sender(broker, {"orders": PARTITIONS})
+    large = Message(0, "orders", b"x" * 9_000_000, 1, 0, 0)
+
+    summary = sender.run([[large, *order_messages(5, "small")]], planned=6, start_ms=None,
+                         stop=threading.Event())  # fmt: skip
+
+    assert (summary.failed, summary.acknowledged) == (1, 5)
+    assert list(summary.failures) == ["MessageSizeTooLargeError"]
+    assert not summary.complete
+
+
+def test_topics_that_do_not_fit_are_named(broker: str) -> None:
+    with pytest.raises(DriveError, match="topic orders: expected 7 partitions, found 4"):
+        Sender(broker, {"orders": 7})
+
+
+def test_replay_and_load_print_a_summary(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "visits.toml").write_text(TEXT)
+    (tmp_path / "log.csv").write_text(CSV)
+    (tmp_path / "small.toml").write_text(CAMPAIGN)
+
+    code = commands.replay(
+        str(tmp_path / "visits.toml"),
+        [tmp_path / "log.csv"],
+        bootstrap=broker,
+        partitions=PARTITIONS,
+        speed="4",
+        rebase="now",
+        as_json=True,
+    )
+    summary = json.loads(capsys.readouterr().out)
+    assert code == commands.OK
+    assert summary["planned"] == summary["acknowledged"] == summary["rows"] == 3
+    assert summary["by_topic"]["traffic"]["events"] == 3
+    assert summary["skipped"] == {}
+    assert 0.5 <= summary["seconds"] < 10
+
+    for form, rate in (("json", 300), ("frame", 30_000)):
+        code = commands.load(
+            bootstrap=broker,
+            partitions=PARTITIONS,
+            campaign_path=tmp_path / "small.toml",
+            rate=rate,
+            seconds=1,
+            form=form,
+            as_json=True,
+        )
+        summary = json.loads(capsys.readouterr().out)
+        assert code == commands.OK
+        assert summary["events"] == rate
+        assert sum(count["events"] for count in summary["by_topic"].values()) == rate
+
+
+def test_what_cannot_be_used_is_said_and_exits_2(
+    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = {"bootstrap": broker, "partitions": PARTITIONS}
+    (tmp_path / "small.toml").write_text(CAMPAIGN)
+    small = tmp_path / "small.toml"
+
+    assert commands.replay("nothing", [], bootstrap=broker, partitions=PARTITIONS) == 2
+    assert "expected a file or one of alibaba-gentd26" in capsys.readouterr().err
+    for arguments, words in (
+        ({"rate": 0}, "--rate: expected 1 to"),
+        ({"form": "xml"}, "--format: expected json or frame, got 'xml'"),
+        ({"region": ["moon=1"]}, "--region: expected NAME=SHARE with a region (east, south)"),
+        ({"orders": -1.0}, "mix: expected weights"),
+    ):
+        options = {"rate": 10, "seconds": 1, **where, **arguments}
+        assert commands.load(campaign_path=small, **options) == 2  # type: ignore[arg-type]
+        assert words in capsys.readouterr().err
+
+
+def test_no_broker_is_said() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(DriveError, match="expected a Kafka broker"):
+        Sender(f"127.0.0.1:{port}", {"orders": PARTITIONS})
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_with_its_summary(
+    broker: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "small.toml").write_text(CAMPAIGN)
+    script = (
+        "import sys; from pathlib import Path; from fenghuo.loadtest import commands; "
+        f"sys.exit(commands.load(bootstrap={broker!r}, partitions={PARTITIONS}, rate=200, "
+        f"seconds=600, campaign_path=Path({str(tmp_path / 'small.toml')!r}), as_json=True))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=sets.ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ},
+    )
+    try:
+        time.sleep(3)
+        process.send_signal(number)
+        asked = time.monotonic()
+        out, _ = process.communicate(timeout=15)
+        assert time.monotonic() - asked < 5
+    finally:
+        process.kill()
+        process.wait()
+    summary = json.loads(out)
+    assert process.returncode == commands.INCOMPLETE
+    assert summary["stopped"]
+    assert 0 < summary["acknowledged"] == summary["sent"] < summary["planned"]
+
+
+@pytest.mark.slow
+def test_a_broker_restart_in_mid_run_neither_loses_nor_doubles() -> None:
+    if why := kafka_part.missing():
+        pytest.skip(f"SKIPPED: kafka: {why}")
+    total = 60_000
+    with kafka_part.kafka() as part:
+        create_topics(part.bootstrap)
+        sender = Sender(part.bootstrap, {"orders": PARTITIONS})
+        restarted = []
+
+        def batches() -> Iterator[list[Message]]:
+            messages = order_messages(total, "m")
+            for start in range(0, total, 2_000):
+                if start == total // 2:
+                    part.kill()
+                    thread = threading.Timer(3.0, part.start)
+                    thread.start()
+                    restarted.append(thread)
+                yield messages[start : start + 2_000]
+
+        summary = sender.run(batches(), planned=total, start_ms=None, stop=threading.Event())
+        restarted[0].join()
+        found = content(part.bootstrap, "orders")
+
+    assert summary.complete, summary
+    for number, values in found.items():
+        assert values == [f"m-{i}".encode() for i in range(number, total, PARTITIONS)]

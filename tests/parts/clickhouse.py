@@ -1,0 +1,115 @@
+"""ClickHouse server, with its data in a folder that outlives a kill.
+
+Debian's 18.16 is the oldest we support: the element names are those that it and newer ones know.
+"""
+
+import contextlib
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.parts.process import Process, free_port
+
+READY_S_MAX = 30
+
+CONFIG = """\
+<yandex>
+  <logger><level>warning</level><console>1</console></logger>
+  <listen_host>127.0.0.1</listen_host>
+  <tcp_port>{tcp}</tcp_port>
+  <http_port>{http}</http_port>
+  <path>{folder}/data/</path>
+  <tmp_path>{folder}/tmp/</tmp_path>
+  <user_files_path>{folder}/files/</user_files_path>
+  <format_schema_path>{folder}/formats/</format_schema_path>
+  <users_config>{folder}/users.xml</users_config>
+  <default_profile>default</default_profile>
+  <default_database>default</default_database>
+  <timezone>UTC</timezone>
+  <mark_cache_size>67108864</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <max_concurrent_queries>50</max_concurrent_queries>
+</yandex>
+"""
+
+USERS = """\
+<yandex>
+  <profiles>
+    <default>
+      <max_memory_usage>2000000000</max_memory_usage>
+      <max_threads>2</max_threads>
+      <log_queries>0</log_queries>
+    </default>
+  </profiles>
+  <quotas><default></default></quotas>
+  <users>
+    <default>
+      <password></password>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+    </default>
+  </users>
+</yandex>
+"""
+
+
+def missing() -> str | None:
+    """Why this part cannot run here, or None."""
+    return None if _binary() else "no clickhouse-server on the path"
+
+
+class ClickHouse:
+    """`kill` or `stop`, then `start` again: same folder, same ports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.http_port = free_port(), free_port()
+        self.url = f"clickhouse://default:@127.0.0.1:{self.port}/default"
+        config = folder / "config.xml"
+        config.write_text(CONFIG.format(tcp=self.port, http=self.http_port, folder=folder))
+        (folder / "users.xml").write_text(USERS)
+        for name in ("data", "tmp", "files", "formats"):
+            (folder / name).mkdir(exist_ok=True)
+        self.process = Process(
+            "clickhouse",
+            [_binary() or "clickhouse-server", f"--config-file={config}"],
+            folder / "clickhouse.log",
+        )
+
+    def start(self) -> None:
+        self.process.start()
+        self.process.wait_ready(self._answers, READY_S_MAX)
+
+    def stop(self) -> None:
+        self.process.stop(15)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            address = f"http://127.0.0.1:{self.http_port}/?query=SELECT%201"
+            with urllib.request.urlopen(address, timeout=1) as answer:
+                return bool(answer.read() == b"1\n")
+        return False
+
+
+@contextmanager
+def clickhouse() -> Iterator[ClickHouse]:
+    with tempfile.TemporaryDirectory(prefix="fenghuo-clickhouse-") as folder:
+        part = ClickHouse(Path(folder))
+        try:
+            part.start()
+            yield part
+        finally:
+            part.kill()
+
+
+def _binary() -> str | None:
+    # Debian puts it in /usr/sbin, which is not on everyone's path.
+    return shutil.which("clickhouse-server") or shutil.which(
+        "clickhouse-server", path="/usr/sbin:/usr/local/sbin"
+    )

@@ -1,0 +1,105 @@
+"""The rules of the house, held against every file. A failure reads `path:line: error: what`."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from tests.tidy import imports, shape
+from tests.tidy.files import ROOT, Source, sources
+
+settings = pytest.importorskip("fenghuo.schemas.settings")
+
+RULES: list[Callable[[Source], Iterator[str]]] = [
+    imports.layers,
+    imports.faust_homes,
+    imports.bare_names,
+    imports.pure_core,
+    shape.module_length,
+    shape.line_length,
+    shape.function_length,
+    shape.positional_parameters,
+    shape.docstring,
+    shape.empty_init,
+    shape.reminders,
+    shape.one_title,
+    shape.machine_words,
+]
+
+IMPORT_NAMES = {
+    "faust-streaming": "faust",
+    "kafka-python": "kafka",
+    "mode-streaming": "mode",
+    "pyyaml": "yaml",
+}
+# Dependencies that work without being imported by us.
+UNSEEN = {"crc32c": "the Kafka clients check records with it instead of in Python"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule_of_the_house(rule: Callable[[Source], Iterator[str]]) -> None:
+    broken = [line for source in sources() for line in rule(source)]
+
+    if broken:
+        pytest.fail("\n" + "\n".join(broken), pytrace=False)
+
+
+def test_every_module_of_the_table_exists() -> None:
+    paths = {source.path for source in sources()}
+    named = [glob for glob in (*imports.FAUST_HOMES, *imports.CORE) if "*" not in glob]
+
+    assert [path for path in named if path not in paths] == []
+
+
+def test_every_dependency_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
+    code = [source for source in sources() if source.layer in imports.LAYERS and source.is_python]
+    used = {name.partition(".")[0] for s in code for _, name, _ in imports.imported(s)}
+    unused = {name for name in declared if IMPORT_NAMES.get(name, _plain(name)) not in used}
+
+    assert unused == set(UNSEEN)
+
+
+def test_every_make_target_is_documented() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+
+    assert phony
+    assert sorted(targets) == sorted(phony[1].split())
+    assert [name for name in targets if f"make {name}" not in _prose()] == []
+
+
+def test_every_setting_is_in_the_runbook_with_its_default() -> None:
+    fields = {field.name: field for field in msgspec.structs.fields(settings.Settings)}
+    rows = dict(re.findall(r"^\| `(FENGHUO_[A-Z_]+)` \| `([^`|]*)` \|", _runbook(), re.MULTILINE))
+    expected = {
+        settings.PREFIX + name.upper(): str(field.default).replace(f"{ROOT}/", "")
+        for name, field in fields.items()
+    }
+
+    assert rows == expected
+
+
+def test_every_metric_is_in_the_runbook() -> None:
+    code = "\n".join(s.text for s in sources() if s.is_python and not s.is_test)
+    defined = re.findall(r"\b(Counter|Gauge|Histogram)\(\s*\"(fenghuo_\w+)\"", code)
+    expected = {name + ("_total" if kind == "Counter" else "") for kind, name in defined}
+    rows = re.findall(r"^\| `(fenghuo_\w+)` \|", _runbook(), re.MULTILINE)
+
+    assert sorted(rows) == sorted(expected)
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _runbook() -> str:
+    return (ROOT / "deploy/README.md").read_text()
+
+
+def _prose() -> str:
+    return "\n".join(source.text for source in sources() if source.path.endswith(".md"))
