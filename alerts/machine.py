@@ -17,11 +17,12 @@ An incident lasts from leaving green (or None) until green, through any number o
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from fenghuo.alerts.rules import Graded, NoData, Outcome
 from fenghuo.schemas.campaign_parts import Rule
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.warning import State, Transition
-from msgspec.structs import replace
 
 Step = tuple[State, Transition | None]
 

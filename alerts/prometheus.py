@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+
 from fenghuo.alerts.alertmanager import alertmanager
 from fenghuo.alerts.own_health import health_alerts
 from fenghuo.alerts.rules import in_words

@@ -86,7 +86,9 @@ def create_app(
             stores.close()
 
     # /docs and /redoc load from a CDN: they would be blank where there is no way out.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     app.state.feed = feed
     errors.install(app)
     parts = routes.Parts(
@@ -130,15 +132,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(app: FastAPI, listener: socket.socket) -> None:
     """Run uvicorn on a socket until it is told to stop."""
+    server(app).run(sockets=[listener])
+
+
+def server(app: FastAPI) -> uvicorn.Server:
+    """A server for this app that lets its viewers go before it stops."""
     config = uvicorn.Config(
         app,
         access_log=False,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=16_384,
     )
-    _Server(config, app.state.feed).run(sockets=[listener])
+    return _Server(config, app.state.feed)
 
 
 def version() -> str:

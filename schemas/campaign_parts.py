@@ -62,7 +62,7 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Per second over the window."""
+    """Per second over the window; samples = what was counted."""
 
     measure: Measure
     window_s: int
@@ -98,7 +98,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Rate over the window / a capacity line; `line` is the line's name."""
+    """Rate over the window / a capacity line; samples = what was counted."""
 
     measure: Measure
     window_s: int

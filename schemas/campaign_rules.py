@@ -83,7 +83,7 @@ def _read_rule(table: Reader, world: World) -> Rule:
         owner=table.text("owner", default=""),
     )
     table.done()
-    if metric and rule.min_samples and isinstance(metric, Rate | Share | Age | Silence):
+    if metric and rule.min_samples and isinstance(metric, Age | Silence):
         expected = "0: this metric counts no samples"
         table.notes.add(table.path("min_samples"), expected, rule.min_samples)
     return rule

@@ -112,7 +112,6 @@ def read_capacity(table: Reader | None) -> dict[str, Line]:
     names = table.names()
     if len(names) > LINES_MAX:
         table.notes.add(table.path(""), f"at most {LINES_MAX} lines", Phrase(str(len(names))))
-        return {}
     found = {}
     for name in names:
         inner = table.table(name)

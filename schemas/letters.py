@@ -25,11 +25,18 @@ class Letter(msgspec.Struct, frozen=True):
     detail: str
     record_ms: int
     data: bytes
+    origin: tuple[int, int] | None = None
+    """(offset, idx) of the letter that this one is a replay of, refused again."""
 
     @property
     def key(self) -> tuple[Source, int, int]:
         """What makes two letters the same."""
         return (self.source, self.offset, self.idx)
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """(offset, idx) under which this event was refused for the first time: what a replay is marked with."""
+        return self.origin or (self.offset, self.idx)
 
 
 def to_record(letter: Letter) -> tuple[bytes, list[tuple[str, bytes]]]:
@@ -44,7 +51,14 @@ def to_record(letter: Letter) -> tuple[bytes, list[tuple[str, bytes]]]:
         "detail": letter.detail,
         "record_ms": letter.record_ms,
     }
+    if letter.origin is not None:
+        headers[REPLAY_HEADER] = mark(letter.origin)
     return letter.data, [(name, str(value).encode()) for name, value in headers.items()]
+
+
+def mark(letter: tuple[int, int]) -> str:
+    """The value of the replay header."""
+    return f"{letter[0]}/{letter[1]}"
 
 
 def from_record(value: bytes | None, headers: Headers) -> Letter:
@@ -60,6 +74,7 @@ def from_record(value: bytes | None, headers: Headers) -> Letter:
             found["detail"],
             int(found["record_ms"]),
             value or b"",
+            replay_of(headers),
         )
     except KeyError as error:
         raise ValueError(f"not a dead letter: header {error} is missing, got {sorted(found)}") from error

@@ -158,13 +158,13 @@ def quantile(bucket_counts: Sequence[int], q: float) -> float | None:
         return None
     rank = q * total
     below = 0
-    last = max(i for i, count in enumerate(counts) if count)
-    for i, count in enumerate(counts):
-        # `i == last` guards against a rank that floating point put a hair above the total
-        if count and (below + count >= rank or i == last):
-            return _inside(i, (rank - below) / count)
-        below += count
-    raise AssertionError("unreachable: the last bucket in use always answers")
+    used = [i for i, count in enumerate(counts) if count]
+    for i in used[:-1]:
+        if below + counts[i] >= rank:
+            return _inside(i, (rank - below) / counts[i])
+        below += counts[i]
+    # the last one answers for the rest, also for a rank that rounding put a hair above the total
+    return _inside(used[-1], (rank - below) / counts[used[-1]])
 
 
 def _inside(bucket: int, part: float) -> float:

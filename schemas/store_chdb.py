@@ -87,6 +87,8 @@ def main() -> None:
         idle_s = time.monotonic() - owner.left_at_s
         if options.linger and owner.clients == 0 and idle_s > options.linger:
             break
+        if not (folder / "owner.lock").exists():
+            break  # somebody removed the folder: what is answered from it is no store any more
         try:
             link, _ = listener.accept()
         except TimeoutError:

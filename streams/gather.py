@@ -98,9 +98,9 @@ class Gather:
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
         refusals = list(batch.refusals)
+        batch = self._in_time(fetch, batch, refusals)
         if fetch.headers:
             batch = self._without_repeats(fetch, batch, refusals)
-        batch = self._in_time(fetch, batch, refusals)
         self._refuse(fetch, refusals)
         before = windows.frontier_before(batch.ts, self._frontier_ms)
         late = windows.is_late(batch.ts, before, self._terms.lateness_ms)
@@ -206,6 +206,7 @@ class Gather:
                     refusal.detail,
                     int(fetch.record_ms[refusal.message]),
                     refusal.data,
+                    replay_of(fetch.headers.get(refusal.message, ())),
                 )
             )
         self.pending += len(refusals)

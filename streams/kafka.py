@@ -1,7 +1,9 @@
 """Plain Kafka calls beside Faust: making topics, reading a short topic whole, offsets of partitions and groups."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,6 +15,8 @@ from fenghuo.schemas.settings import Settings
 
 REACH_S = 60.0
 """How long a starting part waits for the broker."""
+ASKED_MAX = 50
+"""Fetches, a tenth of a second each, to learn where partitions end."""
 
 
 class KafkaDown(RuntimeError):
@@ -33,6 +37,20 @@ async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
             if loop.time() > deadline:
                 raise KafkaDown(f"no broker at {bootstrap} within {wait_s:.0f} s: {error}") from error
             await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+    """A started consumer for assigned partitions, closed at the end."""
+    consumer = aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, max_partition_fetch_bytes=8 << 20, enable_auto_commit=False, **options
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await asyncio.sleep(0)  # its tasks must have begun: stopping before that cancels the caller
+        await consumer.stop()
 
 
 async def prepare(settings: Settings) -> str:
@@ -58,36 +76,43 @@ async def prepare(settings: Settings) -> str:
 
 async def bounds(bootstrap: str, parts: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], tuple[int, int]]:
     """(first, end) offset of each (topic, partition)."""
-    reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap)
-    await reader.start()
-    try:
+    async with reader(bootstrap) as consumer:
         wanted = [TopicPartition(topic, partition) for topic, partition in parts]
-        first = await reader.beginning_offsets(wanted)
-        end = await reader.end_offsets(wanted)
-        return {(tp.topic, tp.partition): (first[tp], end[tp]) for tp in wanted}
-    finally:
-        await reader.stop()
+        found = await _bounds(consumer, wanted)
+        return {(tp.topic, tp.partition): bound for tp, bound in found.items()}
+
+
+async def _bounds(
+    consumer: aiokafka.AIOKafkaConsumer, wanted: Sequence[TopicPartition]
+) -> dict[TopicPartition, tuple[int, int]]:
+    """First and end offsets; the end as fetches tell it, for Tansu's own answer stops inside the last batch."""
+    first = await consumer.beginning_offsets(wanted)
+    end = await consumer.end_offsets(wanted)
+    filled = [tp for tp in wanted if end[tp] > first[tp]]
+    consumer.assign(filled)
+    for tp in filled:
+        consumer.seek(tp, end[tp] - 1)
+    for _ in range(ASKED_MAX):
+        if all(consumer.highwater(tp) is not None for tp in filled):
+            break
+        await consumer.getmany(timeout_ms=100)
+    return {tp: (first[tp], max(end[tp], consumer.highwater(tp) or 0) if tp in filled else end[tp]) for tp in wanted}
 
 
 async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[ConsumerRecord]:
     """Every record that a topic of one partition holds now, or only the `last` ones."""
-    reader = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=8 << 20)
-    await reader.start()
-    try:
-        tp = TopicPartition(topic, 0)
-        reader.assign([tp])
-        first = (await reader.beginning_offsets([tp]))[tp]
-        end = (await reader.end_offsets([tp]))[tp]
+    tp = TopicPartition(topic, 0)
+    async with reader(bootstrap) as consumer:
+        first, end = (await _bounds(consumer, [tp]))[tp]
         if last is not None:
             first = max(first, end - last)
-        reader.seek(tp, first)
+        consumer.assign([tp])
+        consumer.seek(tp, first)
         found: list[ConsumerRecord] = []
-        while await reader.position(tp) < end:
-            for records in (await reader.getmany(timeout_ms=500)).values():
+        while await consumer.position(tp) < end:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
                 found += (record for record in records if record.offset < end)
         return found
-    finally:
-        await reader.stop()
 
 
 async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
@@ -95,9 +120,7 @@ async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
     client = await admin(bootstrap)
     try:
         found = await client.describe_topics(list(names))
-        return {
-            topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]
-        }
+        return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
     finally:
         await client.close()
 
@@ -107,14 +130,8 @@ async def committed(
 ) -> dict[tuple[str, int], int]:
     """Offsets a group has committed for these partitions; those without one are left out."""
     # asked as a consumer: Tansu's answer to the admin call cannot be read
-    reader = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
-    )
-    await reader.start()
-    try:
+    async with reader(bootstrap, group_id=group) as consumer:
         wanted = [TopicPartition(topic, partition) for topic, partition in parts]
-        reader.assign(wanted)
-        found = {(tp.topic, tp.partition): await reader.committed(tp) for tp in wanted}
+        consumer.assign(wanted)
+        found = {(tp.topic, tp.partition): await consumer.committed(tp) for tp in wanted}
         return {part: offset for part, offset in found.items() if offset is not None}
-    finally:
-        await reader.stop()

@@ -1,4 +1,4 @@
-"""Seeded boards: what the judge would say while a small festival goes on. Same seed, same boards."""
+"""Seeded boards: what the judge would say of a small festival. Same seed, same boards."""
 
 import asyncio
 import math
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from fenghuo.api.board import Latest
 from fenghuo.schemas.campaign import Campaign, load
@@ -56,7 +58,9 @@ def board(
     noise = random.Random(f"{seed}/{round(second * 4)}")
     made = campaign()
     verdicts = tuple(
-        _verdict(rule, scope, second, at_ms, noise) for rule in made.rules for scope in _scopes(rule)
+        _verdict(rule, scope, second, at_ms, noise)
+        for rule in made.rules
+        for scope in _scopes(rule)
     )
     return Board(
         schema=SCHEMA,
@@ -74,17 +78,58 @@ def board(
     )
 
 
+def without_data(made: Board) -> Board:
+    """The same board when nothing has come yet: null everywhere, never 0."""
+    empty = replace(
+        made.overview,
+        gmv_fen=None,
+        orders_per_s=None,
+        requests_per_s=None,
+        complaints_per_10k=None,
+        error_rate=None,
+        latency_p99_ms=None,
+        regions=tuple(
+            RegionView(region.region, None, region.gmv_target_fen, None, None, None, None)
+            for region in made.overview.regions
+        ),
+    )
+    verdicts = tuple(
+        replace(verdict, value=None, samples=0, state="no_data", level=None, reason="no data")
+        for verdict in made.verdicts
+    )
+    kinds = tuple(
+        KindStatus(kind.kind, None, None, None, None, None, 4, Books()) for kind in made.kinds
+    )
+    return replace(
+        made,
+        as_of_ms=None,
+        watermark_ms=None,
+        level=None,
+        overview=empty,
+        verdicts=verdicts,
+        kinds=kinds,
+        recent=(),
+    )
+
+
 class FakeSource:
     """Boards by hand: `push` from the test, in place of the broker."""
 
     def __init__(self, latest: Latest | None = None) -> None:
         self.latest = latest or Latest(0)
         self.undecodable = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._told: Callable[[tuple[Transition, ...]], None] = lambda _: None
 
     async def run(self, told: Callable[[tuple[Transition, ...]], None]) -> None:
         self._told = told
+        self.loop = asyncio.get_running_loop()
         await asyncio.Event().wait()
+
+    def push_from_afar(self, made: Board, now_ms: int) -> None:
+        """From another thread than the server's."""
+        assert self.loop is not None
+        self.loop.call_soon_threadsafe(self.push, made, now_ms)
 
     def push(self, made: Board, now_ms: int) -> None:
         news = self.latest.apply(made, now_ms)

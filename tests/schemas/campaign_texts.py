@@ -103,6 +103,27 @@ PACE = 'metric = { kind = "pace", measure = "order.paid_amount_fen" }'
 SCOPES = 'scopes = ["total", "region"]\n'
 MANY = ", ".join(f'"r{i}"' for i in range(201))
 
+CHANNELS = "".join(f'c{i} = "http://c/"\n' for i in range(50))
+LINES = "".join(
+    f'l{i} = {{ requests_per_s = 9, title = {{ zh = "线", en = "Line" }} }}\n' for i in range(20)
+)
+PHASE_TWICE = """\
+[[phases]]
+id = "burst"
+title = { zh = "爆发", en = "Burst" }
+start = "2026-11-11T12:00:00+08:00"
+end = "2026-11-11T13:00:00+08:00"
+
+"""
+PHASE_LATE = """\
+id = "late"
+title = { zh = "晚", en = "Late" }
+start = "2026-11-11T13:00:00+08:00"
+end = "2026-11-11T14:00:00+08:00"
+
+[[phases]]
+id = "burst\""""
+
 # what is wrong, what stands there, what stands there instead
 BROKEN: tuple[tuple[str, str, str], ...] = (
     ("not TOML", "[campaign]", "[campaign"),
@@ -113,6 +134,7 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("missing label list", 'system = ["order"]\n', ""),
     ("name that is no id", 'name = "small"', 'name = "Small one"'),
     ("title without English", '{ zh = "东", en = "East" }', '{ zh = "东" }'),
+    ("title that turns text around", 'en = "East"', 'en = "East\\u202e"'),
     ("title of an unknown label", "east = { zh", "esat = { zh"),
     ("titles of an unknown dimension", "[titles.region]", "[titles.regions]"),
     ("moment without offset", 'T12:00:00+08:00"\n\n[[waves', 'T12:00:00"\n\n[[waves'),
@@ -135,6 +157,8 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("cut of an unknown dimension", '[["promotion"]]', '[["promotoin"]]'),
     ("cut of a dimension of another kind", '[["promotion"]]', '[["system"]]'),
     ("cut of three dimensions", '[["promotion"]]', '[["region", "category", "channel"]]'),
+    ("cut that is no list", '[["promotion"]]', '["promotion"]'),
+    ("cut of a dimension twice", '[["promotion"]]', '[["region", "region"]]'),
     ("target that is no integer", "gmv_fen = 1_000_000", "gmv_fen = 1.5"),
     ("target that is too big", "gmv_fen = 1_000_000", "gmv_fen = 1_000_000_000_000_000_000_000"),
     ("shares that do not sum to 1", "east = 0.75", "east = 0.7"),
@@ -151,11 +175,19 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("rehearsal of nothing", "scale = 0.001", "scale = 0"),
     ("channel that is no address", '"http://127.0.0.1:8098/notices"', '"war room"'),
     ("rule id twice", 'id = "pacing"', 'id = "failing"'),
+    ("channel with an odd name", "war-room", '"war room"'),
+    ("channel whose port is none", ":8098/", ":80980/"),
+    ("too many channels", "war-room =", CHANNELS + "war-room ="),
+    ("too many lines", "dual = {", LINES + "dual = {"),
+    ("phase twice", "[[waves]]", PHASE_TWICE + "[[waves]]"),
+    ("phase before the one before", 'id = "burst"', PHASE_LATE),
     ("unknown metric", 'kind = "ratio"', 'kind = "ration"'),
     ("unknown measure", '["order.failed"]', '["order.fail"]'),
     ("histogram as a counter", '["order.failed"]', '["traffic.latency_ms"]'),
     ("unknown key of a metric", "metric.window_s = 10", "metric.window_s = 10\nmetric.windows = 3"),
     ("window of nothing", "window_s = 10", "window_s = 0"),
+    ("measure twice", '["order.failed"]', '["order.failed", "order.failed"]'),
+    ("samples of an age", RATIO, 'metric = { kind = "age", of = "order" }\n'),
     ("no denominator", '["order.paid", "order.failed"]', "[]"),
     ("unit of another metric", 'unit = "percent"', 'unit = "ms"'),
     ("scale of another unit", "scale = 100", "scale = 1"),
@@ -164,9 +196,11 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("age of an unknown kind", PACE, 'metric = { kind = "age", of = "orders" }'),
     ("unknown scope", SCOPES + PACE, 'scopes = ["totals"]\n' + PACE),
     ("scope the measures do not share", SCOPES + RATIO, 'scopes = ["system"]\n' + RATIO),
+    ("scope twice", SCOPES + PACE, 'scopes = ["total", "total"]\n' + PACE),
     ("unknown direction", 'direction = "falling"', 'direction = "down"'),
     ("negative samples", "min_samples = 100", "min_samples = -1"),
     ("negative hold", "hold_down_s = 10", "hold_down_s = -1"),
+    ("no hold", "hold_down_s = 2\n", ""),
     ("red that waits", "orange = 1 }", "orange = 1, red = 5 }"),
     ("hold without a level", "cyan = 3, ", ""),
     ("ladder without a level", "levels.cyan = { enter = 6, leave = 5 }\n", ""),

@@ -4,7 +4,7 @@ import os
 import pickle
 import re
 from contextlib import suppress
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.schemas.campaign import Campaign, CampaignError, load, parse
-from fenghuo.schemas.campaign_parts import Age, Change, Pace, Ratio, Title
+from fenghuo.schemas.campaign_parts import Age, Change, Ladder, Pace, Ratio, Title
 from fenghuo.schemas.level import Level
 from tests.schemas.campaign_texts import BROKEN, GOOD, PACE, SCOPES
 
@@ -202,6 +202,31 @@ def test_what_is_due_never_falls(offset_ms: int, later_ms: int) -> None:
     assert 0 <= early <= late <= campaign.gmv_fen
 
 
+@pytest.mark.parametrize(
+    ("metric", "window_s"),
+    [
+        ('{ kind = "rate", measure = "order.events", window_s = 60 }', 60),
+        ('{ kind = "change", measure = "order.events", window_s = 10, baseline_s = 100 }', 110),
+        ('{ kind = "share", measure = "order.events", window_s = 7, of = "capacity.dual" }', 7),
+        ('{ kind = "silence", of = "order" }', 0),
+    ],
+)
+def test_how_far_back_a_rule_looks(metric: str, window_s: int) -> None:
+    unit = {"rate": "per_s", "silence": "s"}.get(metric.split('"')[1], "ratio")
+    text = GOOD.replace(PACE, f"metric = {metric}").replace('"ratio"\ndir', f'"{unit}"\ndir')
+    text = text.replace(SCOPES + "metric = {", 'scopes = ["total"]\nmetric = {')
+
+    assert parse(text, "f.toml").rules[1].window_s == window_s
+
+
+def test_a_rule_cannot_be_made_with_holes(small: Campaign) -> None:
+    rule = small.rules[0]
+    with pytest.raises(ValueError, match="5 enter and leave bounds"):
+        replace(rule, ladder=Ladder(rising=True, enter=(1.0,), leave=(0.5,)))
+    with pytest.raises(ValueError, match="6 holds"):
+        replace(rule, hold_up_ms=(0, 0))
+
+
 def test_a_campaign_without_targets_owes_nothing() -> None:
     text = GOOD[: GOOD.index("[targets]")] + GOOD[GOOD.index("[capacity]") : GOOD.index("[pace]")]
     bare = parse(text, "bare.toml")
@@ -210,6 +235,15 @@ def test_a_campaign_without_targets_owes_nothing() -> None:
     assert bare.rules == ()
     with pytest.raises(ValueError, match="rehearsal"):
         bare.rehearsed(0)
+
+
+def test_only_campaign_and_labels_are_required() -> None:
+    titles, rest = GOOD.index("[titles"), GOOD.index("promotion")
+    bare = parse(GOOD[: min(titles, rest)], "bare.toml")
+
+    assert (bare.gmv_fen, bare.region_share, bare.pace, bare.capacity) == (0, {}, (), {})
+    assert (bare.titles, bare.cuts, bare.channels, bare.rehearsal) == ({}, {}, {}, None)
+    assert bare.page_url == "http://127.0.0.1:8600"
 
 
 def test_pace_needs_a_target_and_its_regions_need_shares() -> None:

@@ -1,0 +1,201 @@
+"""`fenghuo audit`: reads the log and the store, waits for the store to catch up, prints the books."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiokafka.structs import TopicPartition
+
+from fenghuo.schemas import pulse, tables, topics
+from fenghuo.schemas.campaign import load
+from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.store import Store, StoreError, connect
+from fenghuo.streams import audit, kafka
+from fenghuo.streams.audit import Key, Ledger, Stored
+from fenghuo.streams.gather import Fetch
+from fenghuo.streams.part_gather import coders
+
+CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
+ARCHIVE_GROUP = "fenghuo-archive"
+SOURCES = tuple(topics.TOPIC_OF.values())
+KEPT = (topics.PULSES, topics.LATE, topics.REFUSED)
+
+
+class CannotTell(RuntimeError):
+    """The audit has no answer: says why."""
+
+
+def main(settings: Settings, *, wait_s: int, as_json: bool) -> int:
+    """Run the audit; the exit code."""
+    try:
+        result = asyncio.run(_audit(settings, wait_s))
+    except (CannotTell, StoreError, kafka.KafkaDown) as error:
+        if as_json:
+            print(json.dumps({"closed": None, "reason": str(error), "partitions": [], "differences": []}))
+        print(f"audit: cannot tell: {error}", file=sys.stderr)
+        return CANNOT_TELL
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        _print(result)
+    return CLOSED if result["closed"] else DIFFERS
+
+
+async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
+    log = await kafka.prepare(settings)
+    count = await kafka.partitions_of(settings.kafka, SOURCES)
+    parts = [(topic, partition) for topic in SOURCES for partition in range(count[topic])]
+    ends = await kafka.bounds(settings.kafka, parts)
+    for (topic, partition), (first, _) in ends.items():
+        if first > 0:
+            raise CannotTell(f"{topic}/{partition} begins at offset {first}: what was before is gone")
+    store = await asyncio.to_thread(connect, settings.store)
+    deadline = time.monotonic() + wait_s
+    await _gathered(settings, log, {part: end for part, (_, end) in ends.items()}, deadline)
+    await _archived(settings, deadline)
+    campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+    codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
+    books, differences = [], []
+    held = await asyncio.to_thread(_stored, store, log, {part: end for part, (_, end) in ends.items()})
+    after = await kafka.bounds(settings.kafka, parts)
+    for part in parts:
+        ledger = Ledger(*part, codecs[topics.KIND_OF[part[0]]], settings.lateness_ms, settings.future_ms)
+        await _read(settings.kafka, ledger, ends[part][1])
+        found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
+        books.append(found[0])
+        differences += found[1]
+    store.close()
+    return audit.report(books, differences)
+
+
+async def _gathered(settings: Settings, log: str, ends: Mapping[tuple[str, int], int], deadline: float) -> None:
+    """Wait until gather has read every partition up to where the audit reads it."""
+    while True:
+        read: dict[tuple[str, int], int] = {}
+        for last in (500, None):
+            for record in await kafka.read_all(settings.kafka, topics.PULSES, last=last):
+                head, _ = pulse.decode(record.value or b"")
+                if head.source.log == log:
+                    part = (head.source.topic, head.source.partition)
+                    read[part] = max(read.get(part, 0), head.next_offset)
+            if ends.keys() <= read.keys():
+                break
+        behind = {part: end for part, end in ends.items() if read.get(part, 0) < end}
+        if not behind:
+            return
+        if time.monotonic() > deadline:
+            (topic, partition), end = next(iter(behind.items()))
+            raise CannotTell(
+                f"gather has read {topic}/{partition} up to {read.get((topic, partition), 0)} of {end} "
+                f"({len(behind)} partitions behind): is it running?"
+            )
+        await asyncio.sleep(0.5)
+
+
+async def _archived(settings: Settings, deadline: float) -> None:
+    """Wait until the archive has stored everything that is on its topics now."""
+    parts = [(topic, 0) for topic in KEPT]
+    ends = await kafka.bounds(settings.kafka, parts)
+    while True:
+        done = await kafka.committed(settings.kafka, ARCHIVE_GROUP, parts)
+        behind = {part: end for part, (_, end) in ends.items() if done.get(part, 0) < end}
+        if not behind:
+            return
+        if time.monotonic() > deadline:
+            (topic, _), end = next(iter(behind.items()))
+            raise CannotTell(f"the archive has stored {topic} up to {done.get((topic, 0), 0)} of {end}: is it running?")
+        await asyncio.sleep(0.5)
+
+
+async def _read(bootstrap: str, ledger: Ledger, end: int) -> None:
+    """Enter the records of one partition below `end`."""
+    async with kafka.reader(bootstrap) as reader:
+        tp = TopicPartition(ledger.topic, ledger.partition)
+        reader.assign([tp])
+        reader.seek(tp, 0)
+        while (start := await reader.position(tp)) < end:
+            for records in (await reader.getmany(timeout_ms=1000)).values():
+                kept = [record for record in records if record.offset < end]
+                if kept:
+                    ledger.read(_fetch(start, kept))
+
+
+def _fetch(start: int, records: list[Any]) -> Fetch:
+    return Fetch(
+        np.array([record.offset for record in records], np.int64),
+        [record.value for record in records],
+        np.array([record.timestamp for record in records], np.int64),
+        start,
+        records[-1].offset + 1,
+        {i: record.headers for i, record in enumerate(records) if record.headers},
+    )
+
+
+def _stored(store: Store, log: str, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], Stored]:
+    """What the store holds of every partition, below these offsets."""
+    seconds: dict[tuple[str, int], dict[int, tuple[int, int]]] = {part: {} for part in ends}
+    uneven: dict[tuple[str, int], dict[int, str]] = {part: {} for part in ends}
+    late: dict[tuple[str, int], dict[Key, tuple[int, int, int]]] = {part: {} for part in ends}
+    refused: dict[tuple[str, int], set[Key]] = {part: set() for part in ends}
+    for kind, table in tables.PULSE_TABLE.items():
+        fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
+        for row in store.query(_PULSES.format(table=table, fen=fen), {"log": log}):
+            part = (row["topic"], row["partition"])
+            if row["cut"] == "":
+                seconds[part][row["second_ms"]] = (row["e"], row["f"])
+        for row in store.query(_PULSES.format(table=table, fen=fen), {"log": log}):
+            part = (row["topic"], row["partition"])
+            if (row["e"], row["f"]) != seconds[part].get(row["second_ms"]):
+                uneven[part][row["second_ms"]] = row["cut"] or "total"
+        for row in store.query(_LATE.format(table=tables.LATE_TABLE[kind], fen=fen), {"log": log}):
+            part = (row["topic"], row["partition"])
+            if row["offset"] < ends[part]:
+                late[part][row["offset"], row["idx"]] = (row["second_ms"], row["e"], row["f"])
+    for row in store.query(_REFUSED, {"log": log}):
+        part = (row["topic"], row["partition"])
+        if row["offset"] < ends[part]:
+            refused[part].add((row["offset"], row["idx"]))
+    return {
+        part: Stored(seconds[part], late[part], frozenset(refused[part]), uneven[part]) for part in ends
+    }
+
+
+_PULSES = """
+SELECT `topic`, `partition`, second_ms, cut, sum(events_1) AS e, sum(fen_1) AS f FROM (
+    SELECT `topic`, `partition`, second_ms, cut, k1, k2, any(events) AS events_1, any({fen}) AS fen_1
+    FROM {table} WHERE `log` = %(log)s AND (`topic`, `partition`, second_ms, version) IN (
+        SELECT `topic`, `partition`, second_ms, max(version) FROM {table}
+        WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, second_ms)
+    GROUP BY `topic`, `partition`, second_ms, cut, k1, k2)
+GROUP BY `topic`, `partition`, second_ms, cut
+"""
+_LATE = """
+SELECT `topic`, `partition`, `offset`, idx, any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
+FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
+"""
+_REFUSED = "SELECT DISTINCT `topic`, `partition`, `offset`, idx FROM refused WHERE `log` = %(log)s"
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    print(f"{'partition':16} {'log':>12} {'accepted':>12} {'late':>8} {'refused':>8} {'open':>8}  paid fen")
+    for book in result["partitions"]:
+        name = f"{book['topic']}/{book['partition']}"
+        print(
+            f"{name:16} {book['log']:12} {book['accepted']:12} {book['late']:8} {book['refused']:8} "
+            f"{book['open']:8}  {book['fen']['log']}"
+        )
+    for d in result["differences"]:
+        second = "" if d["second_ms"] is None else f" second {d['second_ms']}"
+        print(
+            f"differs: {d['topic']}/{d['partition']} {d['what']}{second} offsets {d['offsets'][0]}-{d['offsets'][1]}: "
+            f"the log says {d['expected']}, the store {d['found']}"
+        )
+    hidden = result["differences_total"] - len(result["differences"])
+    if hidden:
+        print(f"and {hidden} more differences")
+    print("the books are closed" if result["closed"] else "the books do not close")

@@ -1,0 +1,107 @@
+"""`fenghuo dlq`: dead letters listed, and replayed so that each counts once."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import aiokafka
+
+from fenghuo.schemas import topics
+from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record, mark
+from fenghuo.schemas.settings import Settings
+from fenghuo.streams import kafka
+
+SHOWN_BYTES = 120
+
+
+async def _letters(settings: Settings) -> list[Letter]:
+    """Every letter once, in the order of the topic."""
+    found: dict[Any, Letter] = {}
+    for record in await kafka.read_all(settings.kafka, topics.REFUSED):
+        try:
+            letter = from_record(record.value, record.headers)
+        except ValueError:
+            continue  # somebody else's record
+        found.setdefault(letter.key, letter)
+    return list(found.values())
+
+
+def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -> int:
+    """Print letters; 0, or 2 when the broker cannot be reached."""
+    try:
+        letters = asyncio.run(_existing(settings))
+    except kafka.KafkaDown as error:
+        print(f"dlq: {error}", file=sys.stderr)
+        return 2
+    chosen = [letter for letter in letters if reason in (None, letter.reason)]
+    if as_json:
+        for letter in chosen[-limit:]:
+            print(json.dumps(_plain(letter), ensure_ascii=False))
+        return 0
+    for letter in chosen[-limit:]:
+        text = letter.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
+        place = f"{letter.source}/{letter.offset}/{letter.idx}"
+        print(f"{place:24} {letter.reason:16} {letter.detail}\n    {len(letter.data)} bytes: {text!r}")
+    counts = Counter(letter.reason for letter in chosen)
+    print(f"{len(chosen)} letters: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
+    return 0
+
+
+def replay(settings: Settings, *, reason: str | None, source: str | None, as_json: bool) -> int:
+    """Send letters back to their partition, marked with their source; gather counts each once."""
+    try:
+        sent = asyncio.run(_replay(settings, reason, source))
+    except kafka.KafkaDown as error:
+        print(f"dlq: {error}", file=sys.stderr)
+        return 2
+    if as_json:
+        print(json.dumps({"replayed": sent}))
+    else:
+        print(f"{sent} letters sent again; what was counted before is refused as already_replayed")
+    return 0
+
+
+async def _existing(settings: Settings) -> list[Letter]:
+    await kafka.prepare(settings)
+    return await _letters(settings)
+
+
+async def _replay(settings: Settings, reason: str | None, source: str | None) -> int:
+    log = await kafka.prepare(settings)
+    chosen: dict[Any, Letter] = {}
+    for letter in await _letters(settings):
+        is_ours = letter.source.log == log and letter.reason != "already_replayed"
+        place = f"{letter.source}/{letter.offset}/"
+        if is_ours and reason in (None, letter.reason) and (source is None or place.startswith(f"{source}/")):
+            chosen.setdefault((letter.source, letter.first), letter)
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, max_request_size=topics.MESSAGE_BYTES_MAX
+    )
+    await producer.start()
+    try:
+        for letter in chosen.values():
+            await producer.send_and_wait(
+                letter.source.topic,
+                letter.data,
+                partition=letter.source.partition,
+                headers=[(REPLAY_HEADER, mark(letter.first).encode())],
+            )
+    finally:
+        await producer.stop()
+    return len(chosen)
+
+
+def _plain(letter: Letter) -> dict[str, Any]:
+    return {
+        "topic": letter.source.topic,
+        "partition": letter.source.partition,
+        "offset": letter.offset,
+        "idx": letter.idx,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "record_ms": letter.record_ms,
+        "bytes": len(letter.data),
+        "data": letter.data[: 64 << 10].decode("utf-8", "backslashreplace"),
+    }

@@ -1,0 +1,262 @@
+"""The generated Prometheus and Alertmanager files: valid, shipped as generated, and they fire."""
+
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fenghuo.alerts.prometheus import ALERTMANAGER_PATH, PROMETHEUS_PATH, RULES_PATH, files
+from fenghuo.schemas.campaign import Campaign, load, parse
+from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.level import WARNINGS, Level
+from tests.schemas.campaign_texts import GOOD
+
+ROOT = Path(__file__).resolve().parents[2]
+CAMPAIGN = load(ROOT / "deploy/campaigns/double11.toml")
+FIRING = 'count by (scope, severity) (ALERTS{{{match}, alertstate="firing"}})'
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("FENGHUO_REQUIRE_PARTS") == "1":
+            pytest.fail(f"{name}: not found, and FENGHUO_REQUIRE_PARTS=1", pytrace=False)
+        pytest.skip(f"SKIPPED: {name}: not found (Debian: prometheus, prometheus-alertmanager)")
+    return found
+
+
+def _check(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _write(folder: Path, campaign: Campaign) -> None:
+    for path, text in files(campaign).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(
+    params=[CAMPAIGN, CAMPAIGN.rehearsed(0), parse(GOOD.replace("失败", "{{ $x }}"), "small.toml")],
+    ids=["double11", "rehearsal", "braces"],
+)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    _write(tmp_path, request.param)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [RULES_PATH, PROMETHEUS_PATH, ALERTMANAGER_PATH])
+def test_the_shipped_file_is_the_generated_one(path: str) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == files(CAMPAIGN)[path]
+
+
+def test_every_file_says_where_it_comes_from() -> None:
+    first = "# generated from deploy/campaigns/double11.toml by `fenghuo generate`; do not edit\n"
+
+    assert all(text.startswith(first) for text in files(CAMPAIGN).values())
+
+
+def test_promtool_accepts_the_files(folder: Path) -> None:
+    promtool = _tool("promtool")
+
+    _check(promtool, "check", "rules", str(folder / RULES_PATH))
+    _check(promtool, "check", "config", str(folder / PROMETHEUS_PATH))
+
+
+def test_amtool_accepts_the_file(folder: Path) -> None:
+    _check(_tool("amtool"), "check-config", str(folder / ALERTMANAGER_PATH))
+
+
+@pytest.mark.slow
+def test_every_rule_fires_at_its_bounds_and_not_before(tmp_path: Path) -> None:
+    """promtool runs all ladders at once: just short of a bound, on it, with too few samples."""
+    _write(tmp_path, CAMPAIGN)
+    suite = {
+        "rule_files": [str(tmp_path / RULES_PATH)],
+        "evaluation_interval": "1s",
+        "tests": [_ladders(), _gone(CAMPAIGN.rule("data_age")), *_health_cases()],
+    }
+    (tmp_path / "suite.yml").write_text(yaml.safe_dump(suite, allow_unicode=True))
+
+    _check(_tool("promtool"), "test", "rules", str(tmp_path / "suite.yml"))
+
+
+def _ladders() -> dict[str, Any]:
+    """Every rule in one scope per case, from two replicas, until the longest hold is over."""
+    at = f"{max(max(rule.hold_up_ms) for rule in CAMPAIGN.rules) // 1000 + 2}s"
+    series, expressions = [], []
+    for rule in CAMPAIGN.rules:
+        firing = []
+        for scope, value, samples, expected in _cases(rule):
+            for instance in ("a", "b"):
+                labels = _labels(rule, scope, instance)
+                series += [
+                    {"series": f"fenghuo_reading{labels}", "values": _steady(value)},
+                    {"series": f"fenghuo_reading_samples{labels}", "values": _steady(samples)},
+                ]
+            firing += [(scope, level.word) for level in WARNINGS[:expected]]
+        expressions.append(_firing(rule, at, firing))
+    return _promtool_test(series, expressions)
+
+
+def _cases(rule: Rule) -> Iterator[tuple[str, float, int, int]]:
+    """Scope, value, samples, and the level up to which it fires."""
+    enough = rule.min_samples
+    for level in WARNINGS:
+        bound = rule.ladder.enter_of(level)
+        short = bound * (0.999 if rule.ladder.rising else 1.001)
+        yield f"at={level.word}", bound, enough, level
+        yield f"short_of={level.word}", short, enough, level - 1
+    yield "no_data", math.nan, enough, 0
+    if enough:
+        yield "too_few", rule.ladder.enter_of(Level.RED), enough - 1, 0
+
+
+def _steady(number: float) -> str:
+    """Forty seconds of the same; NaN cannot be written with a repeat count."""
+    return " ".join(["NaN"] * 40) if math.isnan(number) else f"{number!r}x40"
+
+
+def _gone(rule: Rule) -> dict[str, Any]:
+    """A reading that ends: red goes on for keep_firing_for, then stops."""
+    labels, red = _labels(rule, "total", "a"), rule.ladder.enter_of(Level.RED)
+    series = [
+        {"series": f"fenghuo_reading{labels}", "values": f"{red!r}x20 stale"},
+        {"series": f"fenghuo_reading_samples{labels}", "values": f"{rule.min_samples}x20 stale"},
+    ]
+    ends_s = 21 + max(rule.hold_down_ms) // 1000
+    every = [("total", level.word) for level in WARNINGS]
+    return _promtool_test(
+        series, [_firing(rule, f"{ends_s - 2}s", every), _firing(rule, f"{ends_s + 2}s", [])]
+    )
+
+
+def _labels(rule: Rule, scope: str, instance: str) -> str:
+    return f'{{rule="{rule.id}", scope="{scope}", instance="{instance}"}}'
+
+
+def _firing(rule: Rule, at: str, firing: list[tuple[str, str]]) -> dict[str, Any]:
+    samples = [
+        {"labels": f'{{scope="{scope}", severity="{word}"}}', "value": 1} for scope, word in firing
+    ]
+    return {
+        "expr": FIRING.format(match=f'rule="{rule.id}"'),
+        "eval_time": at,
+        "exp_samples": samples,
+    }
+
+
+def _promtool_test(
+    series: list[dict[str, str]], expressions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {"interval": "1s", "input_series": series, "promql_expr_test": expressions}
+
+
+def _health_cases() -> Iterator[dict[str, Any]]:
+    """What fires after twenty seconds of steady values, and what just does not."""
+    age, lag, refused = (
+        "fenghuo_data_age_seconds",
+        "fenghuo_lag_events",
+        "fenghuo_refused_events_total",
+    )
+    yield _health_test(
+        {
+            'up{job="fenghuo", part="judge", instance="x"}': "0x40",
+            'up{job="fenghuo", part="api", instance="y"}': "1x40",
+            f'{lag}{{kind="order"}}': "100001x40",
+            f'{lag}{{kind="traffic"}}': "100000x40",
+            f'{age}{{kind="order"}}': "6x40",
+            f'{age}{{kind="traffic"}}': "5x40",
+            f'{age}{{kind="complaint"}}': "121x40",
+            f'{refused}{{kind="order"}}': "0+1x40",
+            f'{refused}{{kind="traffic"}}': "7x40",
+            "fenghuo_archive_delay_seconds": "31x40",
+        },
+        [
+            ("FenghuoPartDown", "judge x", "red"),
+            ("FenghuoLag", "kind=order", "yellow"),
+            ("FenghuoDataStale", "kind=order", "yellow"),
+            ("FenghuoComplaintsStale", "kind=complaint", "yellow"),
+            ("FenghuoRefused", "kind=order", "blue"),
+            ("FenghuoArchiveBehind", "archive", "yellow"),
+            ("Watchdog", "all", "none"),
+        ],
+    )
+    yield _health_test(
+        {'up{job="another"}': "1x40", f'{age}{{kind="complaint"}}': "60x40"},
+        [("FenghuoAbsent", "all", "red"), ("Watchdog", "all", "none")],
+    )
+
+
+def _health_test(series: dict[str, str], firing: list[tuple[str, str, str]]) -> dict[str, Any]:
+    samples = [
+        {"labels": f'{{alertname="{name}", scope="{scope}", severity="{word}"}}', "value": 1}
+        for name, scope, word in firing
+    ]
+    expression = 'count by (alertname, scope, severity) (ALERTS{alertstate="firing"})'
+    return _promtool_test(
+        [{"series": name, "values": values} for name, values in series.items()],
+        [{"expr": expression, "eval_time": "20s", "exp_samples": samples}],
+    )
+
+
+def _alertmanager(campaign: Campaign = CAMPAIGN) -> dict[str, Any]:
+    tree: dict[str, Any] = yaml.safe_load(files(campaign)[ALERTMANAGER_PATH])
+    return tree
+
+
+def test_red_is_told_at_once_and_every_group_knows_its_severity() -> None:
+    route = _alertmanager()["route"]
+    channel = route["routes"][1]
+    red = channel["routes"][0]
+
+    assert {"rule", "scope", "severity"} <= set(route["group_by"])
+    assert red["matchers"] == ['severity="red"']
+    assert red["group_wait"] == "0s"
+    assert int(red["group_interval"].removesuffix("s")) <= 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        (["alertname=Watchdog", "severity=none"], "watchdog"),
+        (["alertname=GmvPace", "severity=red"], "war-room,duty"),
+        (["alertname=GmvPace", "severity=blue"], "war-room,duty"),
+    ],
+)
+def test_routes_reach_every_channel(tmp_path: Path, labels: list[str], receivers: str) -> None:
+    text = GOOD.replace("[channels]", '[channels]\nwatchdog = "http://w/"').replace(
+        "\n\n[[rules]]", '\nduty = "https://duty.example/x"\n\n[[rules]]', 1
+    )
+    _write(tmp_path, parse(text, "small.toml"))
+    config = str(tmp_path / ALERTMANAGER_PATH)
+
+    _check(
+        *(_tool("amtool"), "config", "routes", "test", f"--config.file={config}"),
+        *(f"--verify.receivers={receivers}", *labels),
+    )
+
+
+def test_inhibitions_hide_what_is_not_worse() -> None:
+    rules = _alertmanager()["inhibit_rules"]
+    hides = [(tuple(rule["source_matchers"]), tuple(rule["target_matchers"])) for rule in rules]
+
+    assert (('severity="red"',), ('severity=~"blue|cyan|yellow|orange"',)) in hides
+    assert (
+        ('scope="total"', 'severity="yellow"'),
+        ('scope!="total"', 'severity=~"blue|cyan|yellow"'),
+    ) in hides
+    assert all("rule" in rule["equal"] for rule in rules)
+
+
+def test_a_campaign_without_channels_gets_the_war_room() -> None:
+    text = GOOD[: GOOD.index("[channels]")] + GOOD[GOOD.index("[[rules]]") :]
+    receivers = _alertmanager(parse(text, "small.toml"))["receivers"]
+
+    assert [receiver["name"] for receiver in receivers] == ["war-room", "watchdog"]

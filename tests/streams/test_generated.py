@@ -1,0 +1,80 @@
+"""Generated files: written where missing or stale, named by a check, current in this checkout."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fenghuo.schemas import documents, events
+from fenghuo.streams import generated
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout with a campaign and nothing generated yet."""
+    campaign = tmp_path / generated.CAMPAIGN
+    campaign.parent.mkdir(parents=True)
+    shutil.copy(ROOT / generated.CAMPAIGN, campaign)
+    return tmp_path
+
+
+def test_check_names_every_missing_file_and_writes_none(root: Path) -> None:
+    stale = generated.write(root, check_only=True)
+
+    names = {path.relative_to(root).as_posix() for path in stale}
+    assert names == set(generated.texts(root))
+    assert {"deploy/schemas/order.schema.json", "deploy/schemas/asyncapi.yml"} <= names
+    assert {"deploy/prometheus/fenghuo.rules.yml", "deploy/alertmanager/alertmanager.yml"} <= names
+    assert not any(path.exists() for path in stale)
+
+
+def test_what_was_written_is_current(root: Path) -> None:
+    written = generated.write(root, check_only=False)
+
+    assert all(path.read_bytes() for path in written)
+    assert generated.write(root, check_only=True) == []
+    assert generated.write(root, check_only=False) == []
+
+
+def test_an_edited_file_is_stale(root: Path) -> None:
+    generated.write(root, check_only=False)
+    path = root / "deploy/prometheus/fenghuo.rules.yml"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert generated.write(root, check_only=True) == [path]
+
+
+def test_a_changed_campaign_makes_rules_stale_but_not_schemas(root: Path) -> None:
+    generated.write(root, check_only=False)
+    path = root / generated.CAMPAIGN
+    text = path.read_text()
+    path.write_text(text.replace("enter = 0.95, leave = 0.97", "enter = 0.96, leave = 0.97"))
+    stale = {path.relative_to(root).as_posix() for path in generated.write(root, check_only=True)}
+
+    assert path.read_text() != text
+    assert stale == {"deploy/prometheus/fenghuo.rules.yml"}
+
+
+def test_a_changed_type_makes_its_documents_stale(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generated.write(root, check_only=False)
+    fields = [*events.Complaint.__struct_fields__]
+    assert "mood" not in fields
+    longer = msgspec.defstruct(
+        "Complaint", [("mood", str | None, None)], bases=(events.Complaint,), frozen=True
+    )
+    monkeypatch.setitem(events.EVENT_OF, "complaint", longer)
+    monkeypatch.setattr(documents, "_TYPES", (*events.EVENT_OF.values(), *documents._TYPES[3:]))
+    stale = {path.name for path in generated.write(root, check_only=True)}
+
+    assert stale == {"complaint.schema.json", "asyncapi.yml"}
+
+
+def test_this_checkout_is_current() -> None:
+    stale = [path.relative_to(ROOT) for path in generated.write(ROOT, check_only=True)]
+
+    assert stale == [], "run `make generate`"
