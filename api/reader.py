@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ BACKLOG_BOARDS = 600
 POLL_MS = 500
 QUIET_S = 30.0
 """When nothing came for this long, the connection is made anew."""
+CLOSE_S = 1.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 
 Told = Callable[[tuple[Transition, ...]], None]
@@ -50,9 +51,13 @@ class Reader:
             version = self.latest.version
             try:
                 await self._follow(told)
-            except Exception as error:  # whatever the broker does, the page goes on
-                failures = 0 if self.latest.version > version else failures + 1
-                wait_s = BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1 if failures else 0]
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_told_to_stop():
+                    raise
+                # Whatever the broker does, the page goes on.
+                failures = 0 if self.latest.version > version else failures
+                wait_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
+                failures += 1
                 LOG.warning("status topic at %s: %s; again in %s s", self._bootstrap, error, wait_s)
                 await asyncio.sleep(wait_s)
 
@@ -65,13 +70,14 @@ class Reader:
             max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
             request_timeout_ms=10_000,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             await self._seek(consumer)
             await self._pump(consumer, told)
         finally:
             # A broker that is away must not hold up a stop.
-            await _at_most(consumer.stop(), 1.0)
+            closing = asyncio.gather(consumer.stop(), return_exceptions=True)
+            await asyncio.wait({closing}, timeout=CLOSE_S)
 
     async def _seek(self, consumer: Any) -> None:
         partition = TopicPartition(STATUS, 0)
@@ -106,8 +112,7 @@ class Reader:
         return self.latest.apply(board, self._clock_ms()) or ()
 
 
-async def _at_most(call: Awaitable[None], limit_s: float) -> None:
-    try:
-        await asyncio.wait_for(call, limit_s)
-    except Exception as error:
-        LOG.debug("closing the connection to the broker: %s", error)
+def _is_told_to_stop() -> bool:
+    """The client also cancels its own tasks when a connection breaks: only our own stop counts."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,4 +1,6 @@
-"""Batch: events of one fetch in columns, and Refusal: what could not become an event, with its reason."""
+"""Batch: events of one fetch in columns, and Refusal: what could not become an event, with its
+reason.
+"""
 
 from collections.abc import Sequence
 from typing import Self
@@ -26,7 +28,9 @@ DETAIL_CHARS_MAX = 300
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One event (or one message that is none) that is not counted. `data` are the bytes to try again with."""
+    """One event (or one message that is none) that is not counted. `data` are the bytes to try
+    again with.
+    """
 
     message: int
     idx: int
@@ -38,8 +42,10 @@ class Refusal(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """Events in the order of the log. All arrays have one length.
 
-    message: position of the message in the fetch; idx: of the event in its message; ts: event time, epoch ms;
-    cell: code and latency bucket (see coding); x: amount in fen (order), weight (traffic), 0 (complaint).
+    message: position of the message in the fetch; idx: of the event in its message; ts: event time,
+    epoch ms;
+    cell: code and latency bucket (see coding); x: amount in fen (order), weight (traffic), 0
+    (complaint).
     """
 
     message: Ints

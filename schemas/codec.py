@@ -1,8 +1,9 @@
-"""Bytes of source messages to batches. Three wire formats on the same topics, told apart by their first bytes:
-one JSON object; NDJSON or a JSON array of objects; an Arrow IPC frame (see frame).
+"""Bytes of source messages to batches. Three wire formats on the same topics, told apart by their
+first bytes: one JSON object; NDJSON or a JSON array of objects; an Arrow IPC frame (see frame).
 
-What a message becomes never depends on its neighbours. The fast way parses a whole fetch at once and is taken only
-when it proves to give what each message gives alone; else the messages are parsed one by one.
+What a message becomes never depends on its neighbours. The fast way parses a whole fetch at once
+and is taken only when it proves to give what each message gives alone; else the messages are parsed
+one by one.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ class Codec:
     def __init__(self, coder: Coder) -> None:
         kind = coder.kind
         event = EVENT_OF[kind]
-        # the strict twin knows no unknown fields, so that its text is flat: what `_together` rests on
+        # the strict twin knows no unknown fields, so that its text is flat: what `_together` rests
+        # on
         strict = msgspec.defstruct(
             f"Strict{event.__name__}",
             [
@@ -51,7 +53,9 @@ class Codec:
         self._key: Callable[[Event], tuple[object, ...]] = attrgetter(*coder.fields)
 
     def decode(self, values: Sequence[bytes | None]) -> Batch:
-        """The events of these messages. Never raises for what is in them: what is no event is a Refusal."""
+        """The events of these messages. Never raises for what is in them: what is no event is a
+        Refusal.
+        """
         events = self._together(values)
         if events is not None:
             order = np.arange(len(events), dtype=np.int64)
@@ -59,7 +63,9 @@ class Codec:
         return self._each(values)
 
     def extract(self, value: bytes, idx: int) -> bytes:
-        """The bytes of one event of a message that `decode` accepted, to go to the dead letters with."""
+        """The bytes of one event of a message that `decode` accepted, to go to the dead letters
+        with.
+        """
         if value[:4] == FRAME_MAGIC:
             return self._frames.row(value, idx)
         parts = self._split(value)
@@ -68,18 +74,20 @@ class Codec:
     def _together(self, values: Sequence[bytes | None]) -> list[Event] | None:
         """All messages parsed as one text, or None when that could differ from parsing each alone.
 
-        Sound because the strict structs are flat (scalars only): a message that stops inside its object is a
-        syntax error at the separator (`]` in an object, a newline in a string), so no two messages can merge into
-        one event, and with as many events as messages none can have given two.
+        Sound because the strict structs are flat (scalars only): a message that stops inside its
+        object is a syntax error at the separator (`]` in an object, a newline in a string), so no
+        two messages can merge into one event, and with as many events as messages none can have
+        given two.
         """
         try:
             text = _NEAR.join(values)  # type: ignore[arg-type]
             rows = self._all.decode(b"[[" + text + b"]]")
         except (TypeError, *_BROKEN):
             return None
-        if len(rows) != len(values) or len(text) > EVENT_BYTES_MAX + 5 * len(values):
-            if len(rows) != len(values) or any(len(value or b"") > EVENT_BYTES_MAX for value in values):
-                return None
+        if len(rows) != len(values):
+            return None
+        if len(text) > EVENT_BYTES_MAX and any(len(v or b"") > EVENT_BYTES_MAX for v in values):
+            return None
         return [row[0] for row in rows]
 
     def _each(self, values: Sequence[bytes | None]) -> Batch:
@@ -149,11 +157,15 @@ class Codec:
             run.refusals.append(Refusal(message, idx, "too_large", detail, text))
             return
         if text.count(b"[") + text.count(b"{") > DEPTH_MAX and not self._is_flat(text):
-            run.refusals.append(Refusal(message, idx, "too_deep", f"more than {DEPTH_MAX} brackets", text))
+            run.refusals.append(
+                Refusal(message, idx, "too_deep", f"more than {DEPTH_MAX} brackets", text)
+            )
             return
         try:
             event = self._one.decode(text)
-            run.unknown_fields += sum(1 for name in self._names.decode(text) if name not in self._known)
+            run.unknown_fields += sum(
+                1 for name in self._names.decode(text) if name not in self._known
+            )
         except msgspec.ValidationError as error:
             reason = "not_an_event" if "Expected `object`, got" in str(error) else "schema"
             run.refusals.append(_refusal(reason, error, text, message, idx))
@@ -165,7 +177,7 @@ class Codec:
             run.events.append(event)
 
     def _is_flat(self, text: bytes) -> bool:
-        """Whether the brackets all stand inside strings: a complaint may hold as many as it likes."""
+        """Whether the brackets all stand inside strings: a complaint may hold many."""
         try:
             self._all.decode(b"[[" + text + b"]]")
         except _BROKEN:
@@ -187,7 +199,8 @@ class Codec:
         if self.coder.kind == "order":
             x = np.fromiter(map(attrgetter("amount_fen"), events), np.int64, size)
         elif self.coder.kind == "traffic":
-            x = np.fromiter((event.count or 1 for event in events), np.int64, size)  # type: ignore[union-attr]
+            weights = map(attrgetter("count"), events)
+            x = np.fromiter((count or 1 for count in weights), np.int64, size)
             latency = np.fromiter(map(attrgetter("latency_ms"), events), np.int64, size)
             cell = cell * self.coder.buckets + buckets_of(latency)
         return Batch(message, idx, ts, cell, x, refusals, unknown_fields)

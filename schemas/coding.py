@@ -1,7 +1,8 @@
 """Codes: one small integer for all low-cardinality dimensions of an event.
 
-Counting by one code is one `bincount`, whatever the number of cuts; what a cut shows is a sum over the code table,
-done once a tick and not once an event. Label sets are bounded by the campaign: what it does not name is `other`.
+Counting by one code is one `bincount`, whatever the number of cuts; what a cut shows is a sum over
+the code table, done once a tick and not once an event. Label sets are bounded by the campaign: what
+it does not name is `other`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ _LATENCY_LUT = np.searchsorted(np.array(LATENCY_BOUNDS_MS), np.arange(65_536), s
 
 
 def columns(kind: str) -> tuple[str, ...]:
-    """Names of the value columns of a kind: its counters, then latency buckets where it has them."""
+    """Value columns of a kind: its counters, then latency buckets where it has them."""
     buckets = tuple(f"latency_ms_{i}" for i in range(BUCKETS)) if kind == "traffic" else ()
     return MEASURES[kind] + buckets
 
@@ -51,7 +52,8 @@ def buckets_of(latency_ms: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
 class Coder:
     """Codes of one kind for one campaign's labels. A code, once given, never changes its meaning.
 
-    A cell is a code with its latency bucket: `code * buckets + bucket` (buckets is 1 for kinds without latency).
+    A cell is a code with its latency bucket: `code * buckets + bucket` (buckets is 1 for kinds
+    without latency).
     """
 
     def __init__(self, kind: str, labels: Mapping[str, Sequence[str]], cuts: Sequence[Cut]) -> None:
@@ -75,7 +77,10 @@ class Coder:
         """The code of each raw key (values of `fields`)."""
         found = list(map(self._raw.get, keys))
         if None in found:
-            found = [self.code(key) if code is None else code for key, code in zip(keys, found, strict=True)]
+            found = [
+                self.code(key) if code is None else code
+                for key, code in zip(keys, found, strict=True)
+            ]
         return np.array(found, np.int64)
 
     def code(self, key: tuple[object, ...]) -> int:
@@ -104,7 +109,8 @@ class Coder:
     def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
         """Sums by group and series over every cut: (group, series, values[row, column]).
 
-        group: any small integers (the second's index); n: events; x: amount in fen (order) or weight (traffic).
+        group: any small integers (the second's index); n: events; x: amount in fen (order) or
+        weight (traffic).
         """
         series_of, counts_in, _, _ = self._table()
         code, bucket = np.divmod(cell, self.buckets)
@@ -152,7 +158,9 @@ class Coder:
             code = self._known[full] = len(self._rows)
             names = dict(zip(self.dimensions, map(str, bounded), strict=True))
             series = tuple(self._series(cut, names) for cut in self.cuts)
-            region = (*sorted(self._labels.get("region", ())), OTHER).index(names.get("region", OTHER))
+            region = (*sorted(self._labels.get("region", ())), OTHER).index(
+                names.get("region", OTHER)
+            )
             self._rows.append((series, counted, unknown, region))
             self._tables = None
         return code
@@ -179,7 +187,11 @@ class Coder:
 
 def _weighs_x(kind: str, name: str) -> bool:
     """Whether a counter sums x (fen, or requests) instead of counting events."""
-    return (kind, name) in {("order", "paid_amount_fen"), ("traffic", "requests"), ("traffic", "errors")}
+    return (kind, name) in {
+        ("order", "paid_amount_fen"),
+        ("traffic", "requests"),
+        ("traffic", "errors"),
+    }
 
 
 def _counted(kind: str, flags: tuple[object, ...]) -> tuple[bool, ...]:

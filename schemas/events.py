@@ -1,7 +1,8 @@
 """Order, Traffic, Complaint: the events as they come over the wire, in JSON.
 
-Evolution rules: a new field needs a default; a field never changes its type; a name is never used twice for
-different things. Unknown fields are ignored and counted. Optional fields may be absent or null.
+Evolution rules: a new field needs a default; a field never changes its type; a name is never used
+twice for different things. Unknown fields are ignored and counted. Optional fields may be absent or
+null.
 """
 
 from typing import Annotated, Literal

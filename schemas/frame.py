@@ -1,10 +1,12 @@
-"""Frames: thousands of events in one message, as an Arrow IPC stream of one record batch. What carries millions of
-events a second: bytes are the cost, so all low-cardinality dimensions of a row are one integer.
+"""Frames: thousands of events in one message, as an Arrow IPC stream of one record batch. What
+carries millions of events a second: bytes are the cost, so all low-cardinality dimensions of a row
+are one integer.
 
-Schema metadata: `fenghuo` = "1", `kind`, `base_ts` (epoch ms). Columns (any integer width, no nulls):
-`dt` (event time = base_ts + dt ms); `code`, a dictionary of structs with the label and flag fields of the kind;
-`amount_fen` (order) or `latency_ms` and optionally `count` (traffic). Further columns are ignored and counted.
-The identity of an event is its source: topic, partition, offset, index.
+Schema metadata: `fenghuo` = "1", `kind`, `base_ts` (epoch ms). Columns (any integer width, no
+nulls): `dt` (event time = base_ts + dt ms); `code`, a dictionary of structs with the label and flag
+fields of the kind; `amount_fen` (order) or `latency_ms` and optionally `count` (traffic). Further
+columns are ignored and counted. The identity of an event is its source: topic, partition, offset,
+index.
 """
 
 from collections.abc import Mapping
@@ -48,7 +50,9 @@ class FrameError(ValueError):
 
 
 class FrameReader:
-    """Reads frames of one kind. A frame is read whole or refused whole; a row with a bad value is refused alone."""
+    """Reads frames of one kind. A frame is read whole or refused whole; a row with a bad value is
+    refused alone.
+    """
 
     def __init__(self, coder: Coder) -> None:
         self._coder = coder
@@ -96,25 +100,39 @@ class FrameReader:
             x = values["amount_fen"].astype(np.int64)
         elif kind == "traffic":
             x = values["count"].astype(np.int64) if "count" in values else np.ones(size, np.int64)
-            cell = code * self._coder.buckets + buckets_of(np.clip(values["latency_ms"], 0, LATENCY_MS_MAX))
+            cell = code * self._coder.buckets + buckets_of(
+                np.clip(values["latency_ms"], 0, LATENCY_MS_MAX)
+            )
         idx = np.arange(size, dtype=np.int64)
-        unknown = len(set(schema.names) - {"dt", "code", "user_id", "event_id", "count", *values}) * size
+        unknown = (
+            len(set(schema.names) - {"dt", "code", "user_id", "event_id", "count", *values}) * size
+        )
         ts = dt.astype(np.int64) + base_ts
         batch = Batch(np.full(size, message, np.int64), idx, ts, cell, x, (), unknown)
         if not bad.any():
             return batch
         refusals = tuple(
-            Refusal(message, int(i), "schema", f"row {i}: a label or value out of bounds", self.row(value, int(i)))
+            Refusal(
+                message,
+                int(i),
+                "schema",
+                f"row {i}: a label or value out of bounds",
+                self.row(value, int(i)),
+            )
             for i in np.flatnonzero(bad)
         )
         return msgspec.structs.replace(batch.only(~bad), refusals=refusals)
 
     def _codes(self, dictionary: pa.Array) -> Ints:
-        """Codes of the frame's own table; -1 where an entry is no valid combination. Remembered by its bytes."""
+        """Codes of the frame's own table; -1 where an entry is no valid combination. Remembered by
+        its bytes.
+        """
         if len(dictionary) > CODES_MAX:
             raise FrameError(f"column code: {len(dictionary)} entries, most are {CODES_MAX}")
         if not pa.types.is_struct(dictionary.type):
-            raise FrameError(f"column code: expected a dictionary of structs, got {dictionary.type}")
+            raise FrameError(
+                f"column code: expected a dictionary of structs, got {dictionary.type}"
+            )
         mark = (str(dictionary.type).encode(), *(_bytes(buffer) for buffer in dictionary.buffers()))
         found = self._remembered.get(mark)
         if found is None:
@@ -132,7 +150,9 @@ class FrameReader:
         key = []
         for name in self._coder.fields:
             value = entry.get(name)
-            if (value is None and name not in optional) or not _valid(self._coder.kind, name, value):
+            if (value is None and name not in optional) or not _valid(
+                self._coder.kind, name, value
+            ):
                 return -1
             key.append(value)
         return self._coder.code(tuple(key))
@@ -187,7 +207,12 @@ def _ints(rows: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
     if pa.types.is_uint64(column.type):
         raise FrameError(f"column {name}: expected at most 63 bits, got uint64")
     found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True)
-    if name == "dt" and column.type.bit_width == 64 and len(found) and abs(int(np.abs(found).max())) > _TS_MAX_MS:
+    if (
+        name == "dt"
+        and column.type.bit_width == 64
+        and len(found)
+        and abs(int(np.abs(found).max())) > _TS_MAX_MS
+    ):
         raise FrameError("column dt: out of bounds")
     return found
 

@@ -1,8 +1,9 @@
-"""Dead letters: what was refused, with its reason and source, in a form that can be read and replayed.
-
-The value of the record is the refused bytes themselves; the headers say the rest. A replayed letter goes back to
-its partition with header `fenghuo-replay` = offset/idx of its source, so that it counts once however often it is
+"""Dead letters: what was refused, with its reason and source, in a form that can be read and
 replayed.
+
+The value of the record is the refused bytes themselves; the headers say the rest. A replayed letter
+goes back to its partition with header `fenghuo-replay` = offset/idx of its source, so that it
+counts once however often it is replayed.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ REPLAY_HEADER = "fenghuo-replay"
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """One refused event, identified by its source: log, topic, partition, offset, index in the message."""
+    """One refused event, identified by its source: log, topic, partition, offset, index in the
+    message.
+    """
 
     source: Source
     offset: int
@@ -35,7 +38,9 @@ class Letter(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> tuple[int, int]:
-        """(offset, idx) under which this event was refused for the first time: what a replay is marked with."""
+        """(offset, idx) under which this event was refused for the first time: what a replay is
+        marked with.
+        """
         return self.origin or (self.offset, self.idx)
 
 
@@ -77,11 +82,15 @@ def from_record(value: bytes | None, headers: Headers) -> Letter:
             replay_of(headers),
         )
     except KeyError as error:
-        raise ValueError(f"not a dead letter: header {error} is missing, got {sorted(found)}") from error
+        raise ValueError(
+            f"not a dead letter: header {error} is missing, got {sorted(found)}"
+        ) from error
 
 
 def replay_of(headers: Headers) -> tuple[int, int] | None:
-    """(offset, idx) if a record is a replayed letter, else None; a header that is not one is ignored."""
+    """(offset, idx) if a record is a replayed letter, else None; a header that is not one is
+    ignored.
+    """
     for name, data in headers:
         if name == REPLAY_HEADER:
             offset, _, idx = (data or b"").decode("utf-8", "replace").partition("/")

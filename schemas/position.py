@@ -1,8 +1,9 @@
 """Position: where a new owner of a source partition starts. Any older one is as good, only slower.
 
-`offset` lies at or before the first message of every second that was open; the state before it is the frontier and
-the tally. Seconds that end at or before `floor_ms` were complete and published: they are read again but not
-published again. Positions travel on a compacted topic; of one source the highest (epoch, offset) counts.
+`offset` lies at or before the first message of every second that was open; the state before it is
+the frontier and the tally. Seconds that end at or before `floor_ms` were complete and published:
+they are read again but not published again. Positions travel on a compacted topic; of one source
+the highest (epoch, offset) counts.
 """
 
 import msgspec
@@ -21,7 +22,9 @@ class Position(msgspec.Struct, frozen=True):
     floor_ms: int
     tally: Tally
     replayed: tuple[tuple[int, int], ...] = ()
-    """(offset, idx) of dead letters of this partition that were replayed and counted, below `offset`."""
+    """(offset, idx) of dead letters of this partition that were replayed and counted, below
+    `offset`.
+    """
 
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""

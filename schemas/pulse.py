@@ -1,10 +1,13 @@
-"""Pulse: what one second of one source partition looks like, read up to an offset. A fact, not an increment.
+"""Pulse: what one second of one source partition looks like, read up to an offset. A fact, not an
+increment.
 
-Of the pulses of one (source, second) the one with the higher version wins, as a whole; pulses of different sources
-are added by whoever reads. So a pulse may be repeated, reordered, or written by a worker that should be dead.
+Of the pulses of one (source, second) the one with the higher version wins, as a whole; pulses of
+different sources are added by whoever reads. So a pulse may be repeated, reordered, or written by a
+worker that should be dead.
 
-A version is `epoch << 48 | offset`: the offset after the last message that changed the second, below the epoch of
-the labels it was counted with. Pulses travel in frames (Arrow IPC, LZ4): many seconds of one source partition.
+A version is `epoch << 48 | offset`: the offset after the last message that changed the second,
+below the epoch of the labels it was counted with. Pulses travel in frames (Arrow IPC, LZ4): many
+seconds of one source partition.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +28,7 @@ class PulseError(ValueError):
 
 
 class Source(msgspec.Struct, frozen=True, order=True):
-    """One partition of one topic of one incarnation of the log (`log` is the broker's cluster id)."""
+    """One partition of one topic of one life of the log (`log` is the broker's cluster id)."""
 
     log: str
     topic: str
@@ -36,9 +39,11 @@ class Source(msgspec.Struct, frozen=True, order=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Running totals of a source partition over all events below an offset: a function of the log alone.
+    """Running totals of a source partition over all events below an offset: a function of the log
+    alone.
 
-    by_region holds [paid, paid_amount_fen] of the orders, late ones included, whose time lies in the campaign.
+    by_region holds [paid, paid_amount_fen] of the orders, late ones included, whose time lies in
+    the campaign.
     """
 
     accepted: int = 0
@@ -111,11 +116,15 @@ class Rows(msgspec.Struct, frozen=True):
 def no_rows(kind: str, stamps: Iterable[str]) -> Rows:
     """No rows, of the right shape."""
     none = np.empty(0, np.int64)
-    return Rows(none, none, (), np.empty((0, len(columns(kind))), np.int64), {name: none for name in stamps})
+    return Rows(
+        none, none, (), np.empty((0, len(columns(kind))), np.int64), dict.fromkeys(stamps, none)
+    )
 
 
 def encode(head: Head, rows: Rows) -> list[bytes]:
-    """One or more frames with these rows; without rows one frame that only says how far the source is."""
+    """One or more frames with these rows; without rows one frame that only says how far the source
+    is.
+    """
     cuts = range(0, max(len(rows), 1), ROWS_MAX)
     return [_frame(head, rows.only(slice(start, start + ROWS_MAX))) for start in cuts]
 
@@ -129,7 +138,9 @@ def decode(data: bytes) -> tuple[Head, Rows]:
         metadata = batch.schema.metadata or {}
         head = msgspec.json.decode(metadata[b"head"], type=Head)
         width = len(columns(head.kind))
-        series = [(s["cut"], s["k1"], s["k2"]) for s in batch.column("series").dictionary.to_pylist()]
+        series = [
+            (s["cut"], s["k1"], s["k2"]) for s in batch.column("series").dictionary.to_pylist()
+        ]
         stamps = msgspec.json.decode(metadata[b"stamps"], type=list[str])
         values = batch.column("values").flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
         rows = Rows(
@@ -139,7 +150,14 @@ def decode(data: bytes) -> tuple[Head, Rows]:
             values,
             {name: batch.column(name).to_numpy() for name in stamps},
         )
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, msgspec.MsgspecError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        msgspec.MsgspecError,
+    ) as error:
         raise PulseError(f"not a frame of pulses: {str(error)[:300]}") from error
     return head, rows
 
@@ -150,15 +168,21 @@ _SERIES = pa.struct([("cut", pa.string()), ("k1", pa.string()), ("k2", pa.string
 def _frame(head: Head, rows: Rows) -> bytes:
     used, index = np.unique(rows.code, return_inverse=True)
     table = [dict(zip(("cut", "k1", "k2"), rows.series[int(code)], strict=True)) for code in used]
-    series = pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(table, _SERIES))
+    series = pa.DictionaryArray.from_arrays(
+        pa.array(index.astype(np.int32)), pa.array(table, _SERIES)
+    )
     flat = pa.array(np.ascontiguousarray(rows.values).ravel())
     values = pa.FixedSizeListArray.from_arrays(flat, rows.values.shape[1])
     arrays = {"second_ms": pa.array(rows.second_ms), "series": series, "values": values}
     arrays |= {name: pa.array(column) for name, column in rows.stamp.items()}
     metadata = {"head": msgspec.json.encode(head), "stamps": msgspec.json.encode(list(rows.stamp))}
-    batch = pa.record_batch(list(arrays.values()), names=list(arrays)).replace_schema_metadata(metadata)
+    batch = pa.record_batch(list(arrays.values()), names=list(arrays)).replace_schema_metadata(
+        metadata
+    )
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    with pa.ipc.new_stream(
+        sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+    ) as writer:
         writer.write_batch(batch)
     data: bytes = sink.getvalue().to_pybytes()
     return data

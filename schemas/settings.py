@@ -1,4 +1,6 @@
-"""Settings: the environment read once into one frozen value. Each variable stands here once, with unit and default."""
+"""Settings: the environment read once into one frozen value. Each variable stands here once, with
+unit and default.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +12,9 @@ _CAMPAIGNS = Path(__file__).resolve().parent.parent / "deploy" / "campaigns"
 
 
 class SettingsError(ValueError):
-    """A variable of the environment that cannot be used: says which one, what came and what was expected."""
+    """A variable of the environment that cannot be used: says which one, what came and what was
+    expected.
+    """
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -31,18 +35,25 @@ class Settings(msgspec.Struct, frozen=True):
     lateness_ms: int = 10_000
     """How long a second stays open after the newest event time of its partition."""
     future_ms: int = 10_000
-    """How far an event time may lie after the record's own time before it is refused. Not above lateness_ms, so that
-    no event of the future can close the second of now."""
+    """How far an event time may lie after the record's own time before it is refused. Not above
+    lateness_ms, so that no event of the future can close the second of now.
+    """
     tick_ms: int = 250
     """How often gather publishes changed seconds and the judge grades."""
     idle_ms: int = 2_000
     """A partition without a record for this long holds nobody back."""
     session_timeout_ms: int = 6_000
-    """Consumer group session: bounds the pause after a worker died. Apache Kafka accepts 6000 or more by default."""
+    """Consumer group session: bounds the pause after a worker died. Apache Kafka accepts 6000 or
+    more by default.
+    """
     watchdog_ms: int = 60_000
-    """A part that has work waiting and makes no progress for this long ends itself, to be restarted."""
+    """A part that has work waiting and makes no progress for this long ends itself, to be
+    restarted.
+    """
     transport: int = 2
-    """Level of the batch transport: 2 reads fetches directly, 1 is the fallback over the client's records."""
+    """Level of the batch transport: 2 reads fetches directly, 1 is the fallback over the client's
+    records.
+    """
     fetch_bytes: int = 1_048_576
     """Most bytes of one partition in one fetch."""
     http_host: str = "127.0.0.1"
@@ -56,7 +67,9 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Settings from FENGHUO_* variables; unknown ones and values of the wrong type raise SettingsError."""
+    """Settings from FENGHUO_* variables; unknown ones and values of the wrong type raise
+    SettingsError.
+    """
     values: dict[str, str | int] = {}
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     for name, text in environment.items():
@@ -77,10 +90,17 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]
 
 
-FOREIGN = frozenset({"FENGHUO_CHROMIUM", "FENGHUO_REQUIRE_BROWSER", "FENGHUO_REQUIRE_PARTS", "FENGHUO_TEST_DATA"})
+FOREIGN = frozenset(
+    {"FENGHUO_CHROMIUM", "FENGHUO_REQUIRE_BROWSER", "FENGHUO_REQUIRE_PARTS", "FENGHUO_TEST_DATA"}
+)
 """Variables with the same prefix that belong to the tests, not to the parts."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The variables that make `read` give these settings again: how a parent hands them to its parts."""
-    return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}
+    """The variables that make `read` give these settings again: how a parent hands them to its
+    parts.
+    """
+    return {
+        PREFIX + name.upper(): str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+    }

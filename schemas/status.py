@@ -1,8 +1,9 @@
 """Status: all that leaves the judge. One Board is one consistent state of every verdict.
 
-The wire form is JSON (msgspec). A Board holds the memory of the warning machine, so the newest Board on topic
-`status` is also what a restarted judge goes on from. Integers carry their unit in the name; a reading without
-data is null, never 0; every number carries `as_of_ms`, the event time up to which it counts.
+The wire form is JSON (msgspec). A Board holds the memory of the warning machine, so the newest
+Board on topic `status` is also what a restarted judge goes on from. Integers carry their unit in
+the name; a reading without data is null, never 0; every number carries `as_of_ms`, the event time
+up to which it counts.
 """
 
 from typing import Literal
@@ -29,8 +30,8 @@ class KindStatus(msgspec.Struct, frozen=True):
     """How fresh and how complete one event kind is.
 
     as_of_ms: event-time frontier (the least newest event time over partitions that are not idle).
-    watermark_ms: no second before it changes any more. age_ms: now - as_of_ms. silence_ms: wall clock
-    since the last record came. lag_events: records in the log that gather has not read.
+    watermark_ms: no second before it changes any more. age_ms: now - as_of_ms. silence_ms: wall
+    clock since the last record came. lag_events: records in the log that gather has not read.
     """
 
     kind: str
@@ -48,7 +49,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     state: graded | too_few (fewer samples than the rule asks: the level stays) | no_data.
     threshold: the enter bound of the present level; next_threshold: that of the level above.
-    provisional: seconds inside the window can still change (they lie behind the frontier, before the watermark).
+    provisional: seconds inside the window can still change (they lie behind the frontier, before
+    the watermark).
     """
 
     rule: str
@@ -133,5 +135,5 @@ def encode(board: Board) -> bytes:
 
 
 def decode(data: bytes) -> Board:
-    """Read back what `encode` wrote; raises msgspec.ValidationError with the path of what is wrong."""
+    """Read back what `encode` wrote; raises msgspec.ValidationError naming the path."""
     return _DECODER.decode(data)

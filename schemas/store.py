@@ -1,11 +1,14 @@
-"""The store's port: one small interface, two adapters, so that archive, api and audit speak to either the same way.
+"""The store's port: one small interface, two adapters, so that archive, api and audit speak to
+either the same way.
 
-`clickhouse://user:password@host:9000/database` is a server over the native protocol (clickhouse-driver).
-`chdb:DIR` is ClickHouse in a process of its own that owns the folder (only one process may): whoever comes first
-starts it, everybody talks to it over a Unix socket. It lives in `schemas` because streams and api, which never
-import each other, both need it. One insert is one block: all of it is stored, or nothing.
+`clickhouse://user:password@host:9000/database` is a server over the native protocol
+(clickhouse-driver). `chdb:DIR` is ClickHouse in a process of its own that owns the folder (only one
+process may): whoever comes first starts it, everybody talks to it over a Unix socket. It lives in
+`schemas` because streams and api, which never import each other, both need it. One insert is one
+block: all of it is stored, or nothing.
 """
 
+import contextlib
 import datetime
 import fcntl
 import hashlib
@@ -26,13 +29,16 @@ import pyarrow as pa
 
 Columns = Mapping[str, Sequence[Any]]
 INSERT_ROWS_MAX = 200_000
-"""Most rows of one insert; more would no longer be one block (ClickHouse cuts at about a million)."""
+"""Most rows of one insert; more would no longer be one block (ClickHouse cuts at about a million).
+"""
 START_S_MAX = 30.0
 _HEAD = struct.Struct(">II")
 
 
 class StoreError(RuntimeError):
-    """The store could not do what it was asked: away, refused, or wrong SQL. `retry` tells whether waiting helps."""
+    """The store could not do what it was asked: away, refused, or wrong SQL. `retry` tells whether
+    waiting helps.
+    """
 
     def __init__(self, message: str, *, retry: bool) -> None:
         super().__init__(message)
@@ -40,7 +46,7 @@ class StoreError(RuntimeError):
 
 
 class Store(Protocol):
-    """What every part may ask of the store. Calls block; a Store belongs to one thread at a time."""
+    """What every part may ask of the store. Calls block; one thread at a time may use it."""
 
     address: str
     """Where it is, without the password."""
@@ -59,13 +65,16 @@ class Store(Protocol):
 
 
 def connect(url: str) -> Store:
-    """A store by its URL; raises StoreError when it cannot be reached, ValueError when the URL is not one."""
+    """A store by its URL; raises StoreError when it cannot be reached, ValueError when the URL is
+    not one.
+    """
     if url.startswith("chdb:"):
         return Chdb(Path(url.removeprefix("chdb:")))
     if url.startswith("clickhouse://"):
         return Server(url)
     raise ValueError(
-        f"store: expected chdb:DIR or clickhouse://user:password@host:9000/database, got {public(url)!r}"
+        "store: expected chdb:DIR or clickhouse://user:password@host:9000/database, "
+        f"got {public(url)!r}"
     )
 
 
@@ -97,7 +106,9 @@ def literal(value: object) -> str:
 
 
 def checked(columns: Columns) -> int:
-    """The number of rows; raises ValueError if columns differ in length or are too long for one block."""
+    """The number of rows; raises ValueError if columns differ in length or are too long for one
+    block.
+    """
     sizes = {name: len(column) for name, column in columns.items()}
     rows = next(iter(sizes.values()), 0)
     if any(size != rows for size in sizes.values()):
@@ -178,7 +189,9 @@ class Chdb:
         answer = self._call({"op": "query", "sql": bound(sql, params)}, b"")
         if not answer:
             return []
-        rows: list[dict[str, Any]] = pa.ipc.open_file(pa.BufferReader(answer)).read_all().to_pylist()
+        rows: list[dict[str, Any]] = (
+            pa.ipc.open_file(pa.BufferReader(answer)).read_all().to_pylist()
+        )
         return [{name: _text(value) for name, value in row.items()} for row in rows]
 
     def execute(self, sql: str) -> None:
@@ -202,10 +215,8 @@ class Chdb:
             answer, data = receive(self._socket)
         except (OSError, EOFError) as error:
             self._socket.close()
-            try:
+            with contextlib.suppress(StoreError):  # the call after this one tries again
                 self._socket = self._reach()
-            except StoreError:
-                pass  # the call after this one tries again
             raise StoreError(f"{self.address}: {error or 'connection lost'}", retry=True) from error
         if "error" in answer:
             raise StoreError(f"{self.address}: {answer['error']}", retry=False)
@@ -236,7 +247,9 @@ class Chdb:
                 if owner.poll() is not None:
                     break
                 time.sleep(0.05)
-        raise StoreError(f"{self.address}: did not start; see {self._folder / 'store.log'}", retry=True)
+        raise StoreError(
+            f"{self.address}: did not start; see {self._folder / 'store.log'}", retry=True
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -246,7 +259,9 @@ class Chdb:
 
 
 def _text(value: Any) -> Any:
-    """Arrow gives ClickHouse's strings as bytes when they are no UTF-8, and its times aware; both made plain."""
+    """Arrow gives ClickHouse's strings as bytes when they are no UTF-8, and its times aware; both
+    made plain.
+    """
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, datetime.datetime):
@@ -255,7 +270,9 @@ def _text(value: Any) -> Any:
 
 
 def socket_path(folder: Path) -> Path:
-    """Where the owner of a folder listens: a short path, for socket names are limited to about 100 bytes."""
+    """Where the owner of a folder listens: a short path, for socket names are limited to about 100
+    bytes.
+    """
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"fenghuo-{os.getuid()}-{name}.sock"
 

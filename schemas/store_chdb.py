@@ -1,7 +1,8 @@
-"""The owner of a chdb folder: ClickHouse in this process, asked over a Unix socket by archive, api and audit.
+"""The owner of a chdb folder: ClickHouse in this process, asked over a Unix socket by archive, api
+and audit.
 
-Run as `python -m fenghuo.schemas.store_chdb DIR --linger S`: ends by itself S seconds after the last client left
-(0: only on SIGTERM). chdb allows one process for a folder, hence this process.
+Run as `python -m fenghuo.schemas.store_chdb DIR --linger S`: ends by itself S seconds after the
+last client left (0: only on SIGTERM). chdb allows one process for a folder, hence this process.
 """
 
 import argparse
@@ -56,7 +57,9 @@ class Owner:
                 with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".arrow") as file:
                     file.write(body)
                     file.flush()
-                    self._session.query(f"INSERT INTO {sql} SELECT * FROM file('{file.name}', 'Arrow')")
+                    self._session.query(
+                        f"INSERT INTO {sql} SELECT * FROM file('{file.name}', 'Arrow')"
+                    )
                 return b""
             self._session.query(sql)
             return b""
@@ -66,7 +69,9 @@ def main() -> None:
     """Own the folder, listen, end on SIGTERM or when nobody has been there for --linger seconds."""
     parser = argparse.ArgumentParser(prog="fenghuo.schemas.store_chdb")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--linger", type=int, default=0, help="seconds to stay without clients; 0: for ever")
+    parser.add_argument(
+        "--linger", type=int, default=0, help="seconds to stay without clients; 0: for ever"
+    )
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)

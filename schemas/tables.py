@@ -1,10 +1,11 @@
 """ClickHouse tables: columns, keys and engines, in SQL that runs on 18.16 and on 26.x.
 
-Every table is written idempotently: the same source gives the same key, and ReplacingMergeTree keeps one row of
-it. `log` names the incarnation of the broker's log (the cluster id), so that a broker that lost its log never
-overwrites what an earlier one brought in. `version` of a pulse is the offset after the last message that changed
-the second, with the labels epoch above it (see ARCHITECTURE.md): of one (log, topic, partition, second) the rows
-with the highest version are the pulse, as a set.
+Every table is written idempotently: the same source gives the same key, and ReplacingMergeTree
+keeps one row of it. `log` names the incarnation of the broker's log (the cluster id), so that a
+broker that lost its log never overwrites what an earlier one brought in. `version` of a pulse is
+the offset after the last message that changed the second, with the labels epoch above it (see
+ARCHITECTURE.md): of one (log, topic, partition, second) the rows with the highest version are the
+pulse, as a set.
 """
 
 from typing import Final
@@ -84,7 +85,11 @@ def _table(name: str, columns: tuple[tuple[str, str], ...], engine: str, order: 
 
 def late_columns(kind: str) -> tuple[tuple[str, str], ...]:
     """Columns of a late row: its source, its second and cut, its measures."""
-    key = tuple(column for column in KEY_COLUMNS if column[0] not in ("log", "topic", "partition", "version"))
+    key = tuple(
+        column
+        for column in KEY_COLUMNS
+        if column[0] not in ("log", "topic", "partition", "version")
+    )
     return (*SOURCE_COLUMNS, *key, *MEASURE_COLUMNS[kind])
 
 
@@ -114,9 +119,19 @@ def ddl() -> tuple[str, ...]:
             )
         )
     made.append(
-        _table("refused", REFUSED_COLUMNS, "ReplacingMergeTree()", "log, topic, partition, `offset`, idx")
+        _table(
+            "refused",
+            REFUSED_COLUMNS,
+            "ReplacingMergeTree()",
+            "log, topic, partition, `offset`, idx",
+        )
     )
     made.append(
-        _table("transitions", TRANSITION_COLUMNS, "ReplacingMergeTree()", "campaign, log, rule, scope, seq")
+        _table(
+            "transitions",
+            TRANSITION_COLUMNS,
+            "ReplacingMergeTree()",
+            "campaign, log, rule, scope, seq",
+        )
     )
     return tuple(made)

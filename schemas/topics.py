@@ -8,20 +8,24 @@ TOPIC_OF: Final = {"order": "orders", "traffic": "traffic", "complaint": "compla
 KIND_OF: Final = {topic: kind for kind, topic in TOPIC_OF.items()}
 
 PULSES: Final = "pulses"
-"""One pulse frame of one source partition; key = topic/partition. One partition: volume follows series, not traffic."""
+"""One pulse frame of one source partition; key = topic/partition. One partition: volume follows
+series, not traffic.
+"""
 POSITIONS: Final = "positions"
 """Where a new owner of a source partition starts; key = topic/partition, compacted."""
 LATE: Final = "late"
 """Events whose second was closed when they came; key = topic/partition."""
 REFUSED: Final = "refused"
-"""The dead letters: bytes, reason and source of what could not be counted; key = topic/partition."""
+"""The dead letters: bytes, reason and source of what could not be counted; key = topic/partition.
+"""
 STATUS: Final = "status"
 """The judge's boards; key = the campaign's name."""
 TRANSITIONS: Final = "transitions"
 """Changes of level; key = rule|scope."""
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Largest message any topic takes; a larger one is refused by the broker before it is in the log."""
+"""Largest message any topic takes; a larger one is refused by the broker before it is in the log.
+"""
 
 _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
@@ -36,8 +40,8 @@ _INTERNAL: Final = {
 def plan(partitions: int) -> dict[str, tuple[int, dict[str, str]]]:
     """Every topic with its partition count and broker settings.
 
-    Source topics carry the broker's own time (LogAppendTime): an event is judged to lie in the future against
-    the clock of the broker, which no producer can set.
+    Source topics carry the broker's own time (LogAppendTime): an event is judged to lie in the
+    future against the clock of the broker, which no producer can set.
     """
     limit = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
     topics = {

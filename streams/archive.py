@@ -1,7 +1,9 @@
-"""Archive: of the pulses of one (source, second) only the newest is kept, until it is worth storing. No clock, no I/O.
+"""Archive: of the pulses of one (source, second) only the newest is kept, until it is worth
+storing. No clock, no I/O.
 
-A pulse is stored when its second closed or when it has been held for two seconds. The offset that may be committed
-lies before every pulse that is not stored yet, so a restart reads those again; storing twice changes nothing.
+A pulse is stored when its second closed or when it has been held for two seconds. The offset that
+may be committed lies before every pulse that is not stored yet, so a restart reads those again;
+storing twice changes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +26,8 @@ HOLD_MS = 2_000
 HELD_ROWS_MAX = 500_000
 """Rows held at most; then reading waits until some are stored."""
 
-Columns = dict[str, Sequence[Any]]
+Columns = dict[str, Any]
+"""Equally long columns by name: lists, or arrays for numbers."""
 
 
 class _Held(msgspec.Struct):
@@ -50,6 +53,7 @@ class Pulses:
     def __init__(self) -> None:
         self._held: dict[tuple[str, Source, int], _Held] = {}
         self._watermark_ms: dict[Source, int] = {}
+        self._chosen: dict[tuple[str, Source, int], int] = {}
         self.rows = 0
 
     def see(self, head: Head, rows: Rows, offset: int, now_ms: int) -> None:
@@ -108,8 +112,6 @@ class Pulses:
         closed = self._watermark_ms.get(key[1], 0) >= key[2] + SECOND_MS
         return closed or now_ms - held.since_ms >= HOLD_MS
 
-    _chosen: dict[tuple[str, Source, int], int] = {}
-
 
 def by_second(rows: Rows) -> Iterator[tuple[int, Rows]]:
     """The rows of each second; rows of one second lie together."""
@@ -163,17 +165,17 @@ def _columns(kind: str, parts: Sequence[tuple[Source, Rows]], stamps: dict[str, 
     columns: Columns = {
         "log": logs,
         "topic": names,
-        "partition": np.array(partitions, np.uint32),  # type: ignore[dict-item]
-        "second_ms": np.concatenate([rows.second_ms for _, rows in parts]),  # type: ignore[dict-item]
+        "partition": np.array(partitions, np.uint32),
+        "second_ms": np.concatenate([rows.second_ms for _, rows in parts]),
         "cut": cut,
         "k1": k1,
         "k2": k2,
     }
     for name, kind_of in stamps.items():
-        columns[name] = np.concatenate([rows.stamp[name] for _, rows in parts]).astype(kind_of)  # type: ignore[assignment]
+        columns[name] = np.concatenate([rows.stamp[name] for _, rows in parts]).astype(kind_of)
     width = len(MEASURES[kind])
     for j, name in enumerate(MEASURES[kind]):
-        columns[name] = _column(values, j)  # type: ignore[assignment]
+        columns[name] = _column(values, j)
     if kind == "traffic":
         columns["latency_ms"] = values[:, width:].tolist()
     return columns
@@ -197,7 +199,7 @@ def refused_block(letters: Sequence[Letter]) -> Block:
             "detail": [letter.detail for letter in letters],
             "record_ms": np.array([letter.record_ms for letter in letters], np.int64),
             "bytes": np.array([len(letter.data) for letter in letters], np.uint32),
-        },  # type: ignore[dict-item]
+        },
     )
 
 
@@ -218,9 +220,11 @@ def transition_block(campaign: str, log: str, transitions: Sequence[Transition])
             "at_ms": np.array([t.at_ms for t in transitions], np.int64),
             "value": np.array([nan if t.value is None else t.value for t in transitions]),
             "samples": np.array([t.samples for t in transitions], np.int64),
-            "threshold": np.array([nan if t.threshold is None else t.threshold for t in transitions]),
+            "threshold": np.array(
+                [nan if t.threshold is None else t.threshold for t in transitions]
+            ),
             "reason": [t.reason for t in transitions],
-        },  # type: ignore[dict-item]
+        },
     )
 
 

@@ -1,7 +1,9 @@
-"""Audit: the books of each source partition, from the log alone, against what the store holds. No clock, no I/O.
+"""Audit: the books of each source partition, from the log alone, against what the store holds. No
+clock, no I/O.
 
-A second implementation of the counting on purpose: it shares the decoding with gather, but none of its arithmetic
-(no codes, no open seconds, no pulses), so that a mistake in one shows against the other.
+A second implementation of the counting on purpose: it shares the decoding with gather, but none of
+its arithmetic (no codes, no open seconds, no pulses), so that a mistake in one shows against the
+other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +25,9 @@ Key = tuple[int, int]
 
 
 class Second(msgspec.Struct):
-    """Accepted events of one second: how many, how many fen paid, and between which offsets they lie."""
+    """Accepted events of one second: how many, how many fen paid, and between which offsets they
+    lie.
+    """
 
     events: int = 0
     fen: int = 0
@@ -44,7 +48,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """The books of one partition. They close when log = accepted + late + refused, and the fen agree."""
+    """The books of one partition. They close when log = accepted + late + refused, and the fen
+    agree.
+    """
 
     topic: str
     partition: int
@@ -65,7 +71,9 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What the store holds of one partition: seconds -> (events, fen), late keys -> (second, events, fen), refused."""
+    """What the store holds of one partition: seconds -> (events, fen), late keys -> (second,
+    events, fen), refused.
+    """
 
     seconds: Mapping[int, tuple[int, int]]
     late: Mapping[Key, tuple[int, int, int]]
@@ -77,7 +85,9 @@ class Stored(msgspec.Struct, frozen=True):
 class Ledger:
     """What the log of one source partition comes to, read fetch by fetch from its beginning."""
 
-    def __init__(self, topic: str, partition: int, codec: Codec, lateness_ms: int, future_ms: int) -> None:
+    def __init__(
+        self, topic: str, partition: int, codec: Codec, lateness_ms: int, future_ms: int
+    ) -> None:
         self.topic = topic
         self.partition = partition
         self.seconds: dict[int, Second] = {}
@@ -101,7 +111,9 @@ class Ledger:
         self.events += len(batch) + len(batch.refusals)
         self.refused |= {(int(fetch.offsets[r.message]), r.idx) for r in batch.refusals}
         frame = self._frame(fetch, batch)
-        in_time = (pl.col("ts") >= TS_MIN_MS) & (pl.col("ts") <= pl.col("record_ms") + self._future_ms)
+        in_time = (pl.col("ts") >= TS_MIN_MS) & (
+            pl.col("ts") <= pl.col("record_ms") + self._future_ms
+        )
         repeated = self._repeated(fetch, set(frame.filter(in_time)["message"].to_list()))
         wrong = ~in_time | pl.col("message").is_in(repeated)
         self.refused |= set(frame.filter(wrong).select("offset", "idx").iter_rows())
@@ -111,8 +123,12 @@ class Ledger:
         )
         if self._newest_ms is not None:
             good = good.with_columns(newest=pl.max_horizontal("newest", pl.lit(self._newest_ms)))
-        is_late = (pl.col("second") + 1000 <= pl.col("newest") - self._lateness_ms).fill_null(value=False)
-        for offset, idx, second, fen in good.filter(is_late).select("offset", "idx", "second", "fen").iter_rows():
+        is_late = (pl.col("second") + 1000 <= pl.col("newest") - self._lateness_ms).fill_null(
+            value=False
+        )
+        for offset, idx, second, fen in (
+            good.filter(is_late).select("offset", "idx", "second", "fen").iter_rows()
+        ):
             self.late[offset, idx] = (second, fen)
         by_second = (
             good.filter(~is_late)
@@ -135,7 +151,11 @@ class Ledger:
 
     def _frame(self, fetch: Fetch, batch: Batch) -> pl.DataFrame:
         coder = self._codec.coder
-        paid = coder.paid(batch.cell // coder.buckets) if coder.kind == "order" and len(batch) else None
+        paid = (
+            coder.paid(batch.cell // coder.buckets)
+            if coder.kind == "order" and len(batch)
+            else None
+        )
         return pl.DataFrame(
             {
                 "message": batch.message,
@@ -161,7 +181,9 @@ class Ledger:
 
 
 def compare(ledger: Ledger, stored: Stored, *, growing: bool) -> tuple[Books, list[Difference]]:
-    """The books of a partition, and every difference. While the log grows only closed seconds are compared."""
+    """The books of a partition, and every difference. While the log grows only closed seconds are
+    compared.
+    """
     limit = ledger.watermark_ms if growing else None
     if growing and limit is None:
         limit = -(2**62)
@@ -272,6 +294,8 @@ def report(books: Sequence[Books], differences: Sequence[Difference]) -> dict[st
             }
             for book in books
         ],
-        "differences": [msgspec.to_builtins(difference) for difference in differences[:DIFFERENCES_MAX]],
+        "differences": [
+            msgspec.to_builtins(difference) for difference in differences[:DIFFERENCES_MAX]
+        ],
         "differences_total": len(differences),
     }

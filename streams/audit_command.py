@@ -1,4 +1,4 @@
-"""`fenghuo audit`: reads the log and the store, waits for the store to catch up, prints the books."""
+"""`fenghuo audit`: reads the log and the store, waits until they meet, prints the books."""
 
 import asyncio
 import json
@@ -36,7 +36,11 @@ def main(settings: Settings, *, wait_s: int, as_json: bool) -> int:
         result = asyncio.run(_audit(settings, wait_s))
     except (CannotTell, StoreError, kafka.KafkaDown) as error:
         if as_json:
-            print(json.dumps({"closed": None, "reason": str(error), "partitions": [], "differences": []}))
+            print(
+                json.dumps(
+                    {"closed": None, "reason": str(error), "partitions": [], "differences": []}
+                )
+            )
         print(f"audit: cannot tell: {error}", file=sys.stderr)
         return CANNOT_TELL
     if as_json:
@@ -53,7 +57,9 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     ends = await kafka.bounds(settings.kafka, parts)
     for (topic, partition), (first, _) in ends.items():
         if first > 0:
-            raise CannotTell(f"{topic}/{partition} begins at offset {first}: what was before is gone")
+            raise CannotTell(
+                f"{topic}/{partition} begins at offset {first}: what was before is gone"
+            )
     store = await asyncio.to_thread(connect, settings.store)
     deadline = time.monotonic() + wait_s
     await _gathered(settings, log, {part: end for part, (_, end) in ends.items()}, deadline)
@@ -61,10 +67,14 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
     codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
     books, differences = [], []
-    held = await asyncio.to_thread(_stored, store, log, {part: end for part, (_, end) in ends.items()})
+    held = await asyncio.to_thread(
+        _stored, store, log, {part: end for part, (_, end) in ends.items()}
+    )
     after = await kafka.bounds(settings.kafka, parts)
     for part in parts:
-        ledger = Ledger(*part, codecs[topics.KIND_OF[part[0]]], settings.lateness_ms, settings.future_ms)
+        ledger = Ledger(
+            *part, codecs[topics.KIND_OF[part[0]]], settings.lateness_ms, settings.future_ms
+        )
         await _read(settings.kafka, ledger, ends[part][1])
         found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
         books.append(found[0])
@@ -73,7 +83,9 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     return audit.report(books, differences)
 
 
-async def _gathered(settings: Settings, log: str, ends: Mapping[tuple[str, int], int], deadline: float) -> None:
+async def _gathered(
+    settings: Settings, log: str, ends: Mapping[tuple[str, int], int], deadline: float
+) -> None:
     """Wait until gather has read every partition up to where the audit reads it."""
     while True:
         read: dict[tuple[str, int], int] = {}
@@ -89,9 +101,9 @@ async def _gathered(settings: Settings, log: str, ends: Mapping[tuple[str, int],
         if not behind:
             return
         if time.monotonic() > deadline:
-            (topic, partition), end = next(iter(behind.items()))
+            part, end = next(iter(behind.items()))
             raise CannotTell(
-                f"gather has read {topic}/{partition} up to {read.get((topic, partition), 0)} of {end} "
+                f"gather has read {part[0]}/{part[1]} up to {read.get(part, 0)} of {end} "
                 f"({len(behind)} partitions behind): is it running?"
             )
         await asyncio.sleep(0.5)
@@ -107,8 +119,11 @@ async def _archived(settings: Settings, deadline: float) -> None:
         if not behind:
             return
         if time.monotonic() > deadline:
-            (topic, _), end = next(iter(behind.items()))
-            raise CannotTell(f"the archive has stored {topic} up to {done.get((topic, 0), 0)} of {end}: is it running?")
+            part, end = next(iter(behind.items()))
+            raise CannotTell(
+                f"the archive has stored {part[0]} up to {done.get(part, 0)} of {end}: "
+                "is it running?"
+            )
         await asyncio.sleep(0.5)
 
 
@@ -136,7 +151,9 @@ def _fetch(start: int, records: list[Any]) -> Fetch:
     )
 
 
-def _stored(store: Store, log: str, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], Stored]:
+def _stored(
+    store: Store, log: str, ends: Mapping[tuple[str, int], int]
+) -> dict[tuple[str, int], Stored]:
     """What the store holds of every partition, below these offsets."""
     seconds: dict[tuple[str, int], dict[int, tuple[int, int]]] = {part: {} for part in ends}
     uneven: dict[tuple[str, int], dict[int, str]] = {part: {} for part in ends}
@@ -161,13 +178,15 @@ def _stored(store: Store, log: str, ends: Mapping[tuple[str, int], int]) -> dict
         if row["offset"] < ends[part]:
             refused[part].add((row["offset"], row["idx"]))
     return {
-        part: Stored(seconds[part], late[part], frozenset(refused[part]), uneven[part]) for part in ends
+        part: Stored(seconds[part], late[part], frozenset(refused[part]), uneven[part])
+        for part in ends
     }
 
 
 _PULSES = """
 SELECT `topic`, `partition`, second_ms, cut, sum(events_1) AS e, sum(fen_1) AS f FROM (
-    SELECT `topic`, `partition`, second_ms, cut, k1, k2, any(events) AS events_1, any({fen}) AS fen_1
+    SELECT `topic`, `partition`, second_ms, cut, k1, k2,
+        any(events) AS events_1, any({fen}) AS fen_1
     FROM {table} WHERE `log` = %(log)s AND (`topic`, `partition`, second_ms, version) IN (
         SELECT `topic`, `partition`, second_ms, max(version) FROM {table}
         WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, second_ms)
@@ -175,27 +194,31 @@ SELECT `topic`, `partition`, second_ms, cut, sum(events_1) AS e, sum(fen_1) AS f
 GROUP BY `topic`, `partition`, second_ms, cut
 """
 _LATE = """
-SELECT `topic`, `partition`, `offset`, idx, any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
+SELECT `topic`, `partition`, `offset`, idx,
+    any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
 FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
 """
 _REFUSED = "SELECT DISTINCT `topic`, `partition`, `offset`, idx FROM refused WHERE `log` = %(log)s"
 
 
 def _print(result: Mapping[str, Any]) -> None:
-    print(f"{'partition':16} {'log':>12} {'accepted':>12} {'late':>8} {'refused':>8} {'open':>8}  paid fen")
+    print(_line("partition", "log", "accepted", "late", "refused", "open", "paid fen"))
     for book in result["partitions"]:
         name = f"{book['topic']}/{book['partition']}"
-        print(
-            f"{name:16} {book['log']:12} {book['accepted']:12} {book['late']:8} {book['refused']:8} "
-            f"{book['open']:8}  {book['fen']['log']}"
-        )
+        counts = [book[part] for part in ("log", "accepted", "late", "refused", "open")]
+        print(_line(name, *counts, book["fen"]["log"]))
     for d in result["differences"]:
         second = "" if d["second_ms"] is None else f" second {d['second_ms']}"
+        first, last = d["offsets"]
         print(
-            f"differs: {d['topic']}/{d['partition']} {d['what']}{second} offsets {d['offsets'][0]}-{d['offsets'][1]}: "
+            f"differs: {d['topic']}/{d['partition']} {d['what']}{second} offsets {first}-{last}: "
             f"the log says {d['expected']}, the store {d['found']}"
         )
     hidden = result["differences_total"] - len(result["differences"])
     if hidden:
         print(f"and {hidden} more differences")
     print("the books are closed" if result["closed"] else "the books do not close")
+
+
+def _line(name: str, *columns: str | int) -> str:
+    return f"{name:16}" + "".join(f"{column:>14}" for column in columns)

@@ -1,4 +1,6 @@
-"""The command line. Every command reads its settings from the environment; options stand above them."""
+"""The command line. Every command reads its settings from the environment; options stand above
+them.
+"""
 
 import os
 import sys
@@ -11,10 +13,14 @@ import typer
 from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.settings import Settings, SettingsError, read
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="烽火 fenghuo: a campaign's watch fires.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="烽火 fenghuo: a campaign's watch fires."
+)
 PARTS = ("gather", "judge", "archive", "api")
 
-_Campaign = Annotated[Path | None, typer.Option("--campaign", help="campaign file (FENGHUO_CAMPAIGN)")]
+_Campaign = Annotated[
+    Path | None, typer.Option("--campaign", help="campaign file (FENGHUO_CAMPAIGN)")
+]
 _Json = Annotated[bool, typer.Option("--json", help="one JSON object on standard output")]
 
 
@@ -30,9 +36,15 @@ def settings(campaign: Path | None = None) -> Settings:
 
 @app.command()
 def up(
-    demo: Annotated[bool, typer.Option("--demo", help="rehearse the campaign with generated traffic")] = False,
-    port: Annotated[int | None, typer.Option("--port", help="port of the page (FENGHUO_HTTP_PORT)")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="folder to keep; else a temporary one")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="rehearse the campaign with generated traffic")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", help="port of the page (FENGHUO_HTTP_PORT)")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="folder to keep; else a temporary one")
+    ] = None,
     campaign: _Campaign = None,
 ) -> None:
     """Run broker, store, workers and the page in one process tree."""
@@ -47,7 +59,8 @@ def up(
 
 @app.command()
 def run(
-    part: Annotated[str, typer.Argument(help="gather, judge, archive or api")], campaign: _Campaign = None
+    part: Annotated[str, typer.Argument(help="gather, judge, archive or api")],
+    campaign: _Campaign = None,
 ) -> None:
     """Run one part, for deployments with a real broker and store."""
     chosen = settings(campaign)
@@ -77,7 +90,9 @@ def replay(
     mapping: Annotated[str, typer.Argument(help="a mapping file, or the name of a shipped one")],
     files: Annotated[list[Path], typer.Argument(help="CSV, CSV.gz, Parquet or NDJSON")],
     speed: Annotated[str, typer.Option(help="max, or a factor of recorded time")] = "max",
-    rebase: Annotated[str, typer.Option(help="now: event time begins now; keep: as recorded")] = "keep",
+    rebase: Annotated[
+        str, typer.Option(help="now: event time begins now; keep: as recorded")
+    ] = "keep",
     as_json: _Json = False,
 ) -> None:
     """Turn a recorded file into events by a mapping."""
@@ -97,7 +112,7 @@ def replay(
 
 
 @app.command("load")
-def load_events(
+def load_events(  # noqa: PLR0917  typer reads the options from the signature
     rate: Annotated[int, typer.Option(help="events a second")] = 1_000,
     seconds: Annotated[int, typer.Option(help="how long")] = 10,
     form: Annotated[str, typer.Option("--format", help="json or frame")] = "json",
@@ -145,7 +160,9 @@ def audit(
     raise typer.Exit(audit_command.main(settings(), wait_s=wait, as_json=as_json))
 
 
-dlq = typer.Typer(no_args_is_help=True, help="Dead letters: refused events, with reason, source and bytes.")
+dlq = typer.Typer(
+    no_args_is_help=True, help="Dead letters: refused events, with reason, source and bytes."
+)
 app.add_typer(dlq, name="dlq")
 
 
@@ -164,7 +181,9 @@ def dlq_list(
 @dlq.command("replay")
 def dlq_replay(
     reason: Annotated[str | None, typer.Option(help="only this reason")] = None,
-    source: Annotated[str | None, typer.Option(help="only TOPIC/PARTITION or TOPIC/PARTITION/OFFSET")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="only TOPIC/PARTITION or TOPIC/PARTITION/OFFSET")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Send dead letters again, after a fix; however often, each counts once."""
@@ -186,7 +205,9 @@ def check(file: Annotated[Path, typer.Argument(help="a campaign file")]) -> None
 
 @app.command()
 def generate(
-    check_only: Annotated[bool, typer.Option("--check", help="only look; 1 if a file is stale")] = False,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="only look; 1 if a file is stale")
+    ] = False,
     root: Annotated[Path, typer.Option(help="the checkout")] = Path(),
 ) -> None:
     """Write what is generated from the campaign and the types: rules, routes, schemas."""
@@ -207,7 +228,7 @@ def _checked(chosen: Settings) -> None:
         raise typer.Exit(2) from error
     if chosen.future_ms > chosen.lateness_ms:
         typer.echo(
-            f"fenghuo: FENGHUO_FUTURE_MS: expected at most FENGHUO_LATENESS_MS ({chosen.lateness_ms}), "
+            f"fenghuo: FENGHUO_FUTURE_MS: expected at most {chosen.lateness_ms}, the lateness, "
             f"got {chosen.future_ms}: an event of the future could close the second of now",
             err=True,
         )
@@ -215,7 +236,9 @@ def _checked(chosen: Settings) -> None:
 
 
 def _with_topics(chosen: Settings) -> Settings:
-    """The settings with as many partitions as the topics really have; topics are made when they are missing."""
+    """The settings with as many partitions as the topics really have; topics are made when they are
+    missing.
+    """
     import asyncio
 
     from fenghuo.schemas.topics import TOPIC_OF

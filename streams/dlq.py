@@ -43,9 +43,14 @@ def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -
     for letter in chosen[-limit:]:
         text = letter.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
         place = f"{letter.source}/{letter.offset}/{letter.idx}"
-        print(f"{place:24} {letter.reason:16} {letter.detail}\n    {len(letter.data)} bytes: {text!r}")
+        print(
+            f"{place:24} {letter.reason:16} {letter.detail}\n    {len(letter.data)} bytes: {text!r}"
+        )
     counts = Counter(letter.reason for letter in chosen)
-    print(f"{len(chosen)} letters: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
+    print(
+        f"{len(chosen)} letters: "
+        + ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    )
     return 0
 
 
@@ -74,7 +79,11 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
     for letter in await _letters(settings):
         is_ours = letter.source.log == log and letter.reason != "already_replayed"
         place = f"{letter.source}/{letter.offset}/"
-        if is_ours and reason in (None, letter.reason) and (source is None or place.startswith(f"{source}/")):
+        if (
+            is_ours
+            and reason in (None, letter.reason)
+            and (source is None or place.startswith(f"{source}/"))
+        ):
             chosen.setdefault((letter.source, letter.first), letter)
     producer = aiokafka.AIOKafkaProducer(
         bootstrap_servers=settings.kafka, max_request_size=topics.MESSAGE_BYTES_MAX

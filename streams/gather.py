@@ -1,7 +1,9 @@
-"""Gather: one source partition's events become pulses, late rows and dead letters. No clock, no I/O.
+"""Gather: one source partition's events become pulses, late rows and dead letters. No clock, no
+I/O.
 
-What comes out is a function of the log alone. `add` takes a fetch, `take` gives what changed since the last time
-together with the position a successor may start from once all of it is safe in the broker.
+What comes out is a function of the log alone. `add` takes a fetch, `take` gives what changed since
+the last time together with the position a successor may start from once all of it is safe in the
+broker.
 """
 
 from collections.abc import Sequence
@@ -19,12 +21,15 @@ from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
 
 REPLAYED_MAX = 10_000
-"""Most replayed dead letters a partition remembers; more replays are refused, for they could count twice."""
+"""Most replayed dead letters a partition remembers; more replays are refused, for they could count
+twice.
+"""
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """Consecutive records of one source partition, as the transport read them: from start_offset up to, not
-    including, next_offset. record_ms: the broker's time of each; headers: of the records that have any.
+    """Consecutive records of one source partition, as the transport read them: from start_offset up
+    to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
+    that have any.
     """
 
     offsets: Ints
@@ -36,7 +41,9 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What the counting depends on besides the log. fingerprint names all of it together with the labels."""
+    """What the counting depends on besides the log. fingerprint names all of it together with the
+    labels.
+    """
 
     lateness_ms: int
     future_ms: int
@@ -46,7 +53,9 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What changed: pulses and late rows to publish, letters for the dead, and the position after that."""
+    """What changed: pulses and late rows to publish, letters for the dead, and the position after
+    that.
+    """
 
     pulses: Rows
     late: Rows
@@ -121,7 +130,9 @@ class Gather:
         letters = tuple(self._letters)
         floor_ms = windows.floor_of(self._frontier_ms, self._terms.lateness_ms)
         is_open = second >= floor_ms
-        self._chunks = [(second[is_open], cell[is_open], n[is_open], x[is_open])] if is_open.any() else []
+        self._chunks = (
+            [(second[is_open], cell[is_open], n[is_open], x[is_open])] if is_open.any() else []
+        )
         for closed in [second for second in self._opened if second < floor_ms]:
             del self._opened[closed], self._version[closed]
         self._changed.clear()
@@ -147,7 +158,9 @@ class Gather:
         """The state before the oldest fetch that still matters; older ones are forgotten."""
         first = min(self._opened.values(), default=None)
         mark = self._mark() if first is None else self._marks[first]
-        self._marks = {i: mark for i, mark in self._marks.items() if first is not None and i >= first}
+        self._marks = {
+            i: mark for i, mark in self._marks.items() if first is not None and i >= first
+        }
         return Position(
             self.source,
             self._epoch,
@@ -176,11 +189,13 @@ class Gather:
         repeated = np.isin(batch.message, list(again))
         for message, idx in zip(batch.message[repeated], batch.idx[repeated], strict=True):
             data = self._codec.extract(fetch.values[message] or b"", int(idx))
-            refusals.append(Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data))
+            refusals.append(
+                Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data)
+            )
         return batch.only(~repeated)
 
     def _in_time(self, fetch: Fetch, batch: Batch, refusals: list[Refusal]) -> Batch:
-        """Without events whose time cannot be: before 1990, or in the future of their own record."""
+        """Without events whose time cannot be: before 1990, or after their own record."""
         limit = fetch.record_ms[batch.message] + self._terms.future_ms
         past, future = batch.ts < TS_MIN_MS, batch.ts > limit
         wrong = past | future
@@ -192,7 +207,9 @@ class Gather:
             bound = f"at least {TS_MIN_MS}" if past[at] else f"at most {int(limit[at])}"
             hint = "; seconds where milliseconds belong?" if 0 < ts < TS_MIN_MS else ""
             data = self._codec.extract(fetch.values[message] or b"", idx)
-            refusals.append(Refusal(message, idx, reason, f"ts: expected {bound}, got {ts}{hint}", data))
+            refusals.append(
+                Refusal(message, idx, reason, f"ts: expected {bound}, got {ts}{hint}", data)
+            )
         return batch.only(~wrong)
 
     def _refuse(self, fetch: Fetch, refusals: Sequence[Refusal]) -> None:
@@ -223,7 +240,14 @@ class Gather:
             for i, count, amount in zip(at, paid, fen, strict=True):
                 by_region[names[i]] = (int(count), int(amount))
         self.tally = self.tally.plus(
-            Tally(len(batch) - late, late, refused, coder.unknown(code), batch.unknown_fields, by_region)
+            Tally(
+                len(batch) - late,
+                late,
+                refused,
+                coder.unknown(code),
+                batch.unknown_fields,
+                by_region,
+            )
         )
 
     def _keep_late(self, fetch: Fetch, batch: Batch) -> None:
@@ -276,7 +300,9 @@ class Gather:
     def _late_rows(self) -> Rows:
         if not self._late:
             return no_rows(self._codec.coder.kind, ["offset", "idx"])
-        second, cell, x, offset, idx = (np.concatenate(parts) for parts in zip(*self._late, strict=True))
+        second, cell, x, offset, idx = (
+            np.concatenate(parts) for parts in zip(*self._late, strict=True)
+        )
         group, code, values = self._codec.coder.spread(
             np.arange(len(second), dtype=np.int64), cell, np.ones(len(second), np.int64), x
         )

@@ -1,13 +1,12 @@
 """Judge: pulses in, boards and transitions out. No clock, no I/O; now_ms comes in.
 
-Its state is the last minutes of topic `pulses` (rings and newest heads) and the memory of its warnings, which is in
-every board it gives: a new judge goes on from the newest board and reads the pulses again from its rewind_offset.
+Its state is the last minutes of topic `pulses` (rings and newest heads) and the memory of its
+warnings, which is in every board it gives: a new judge goes on from the newest board and reads the
+pulses again from its rewind_offset.
 """
 
 from collections import deque
 from collections.abc import Sequence
-
-import msgspec
 
 from fenghuo.alerts.machine import advance
 from fenghuo.alerts.rules import Graded, Reading, decide
@@ -21,7 +20,6 @@ from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionVie
 from fenghuo.schemas.warning import State, Transition
 from fenghuo.streams.readings import SLACK_S, Clock, View, clocks
 from fenghuo.streams.ring import Ring
-from fenghuo.streams.windows import SECOND_MS
 
 RATE_WINDOW_S = 10
 RATIO_WINDOW_S = 60
@@ -40,7 +38,9 @@ class Judge:
         span = max(longest, RATIO_WINDOW_S) + SLACK_S
         self._rings = {kind: Ring(kind, span) for kind in KINDS}
         self._heads: dict[Source, Head] = {}
-        self._watched = [(rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)]
+        self._watched = [
+            (rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)
+        ]
         self._memory: dict[tuple[str, str], State] = {}
         self._recent: deque[Transition] = deque(maxlen=status.RECENT_TRANSITIONS_MAX)
         self._seq = 0
@@ -91,7 +91,9 @@ class Judge:
             outcome.state,  # type: ignore[arg-type]
             after.level,
             clock.as_of_ms,
-            clock.as_of_ms is None or clock.watermark_ms is None or clock.as_of_ms > clock.watermark_ms,
+            clock.as_of_ms is None
+            or clock.watermark_ms is None
+            or clock.as_of_ms > clock.watermark_ms,
             outcome.reason if isinstance(outcome, Graded) else after.reason or outcome.reason,
             enter[level - 1] if level else None,
             enter[level] if level < Level.RED else None,
@@ -155,7 +157,7 @@ class Judge:
         )
 
     def _overview(self, view: View, verdicts: Sequence[Verdict], now_ms: int) -> Overview:
-        paid, fen = view.paid(None)
+        _, fen = view.paid(None)
         regions = self._campaign.labels.get("region", ())
         return Overview(
             fen if self._heads else None,
@@ -165,7 +167,9 @@ class Judge:
             view.rate(_REQUESTS, "total", RATE_WINDOW_S),
             view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, 10_000),
             view.ratio([_ERRORS], [_REQUESTS], "total", RATIO_WINDOW_S, 1),
-            view.read(Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total").value,
+            view.read(
+                Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total"
+            ).value,
             tuple(self._region(region, view, verdicts) for region in regions),
         )
 

@@ -1,4 +1,6 @@
-"""Plain Kafka calls beside Faust: making topics, reading a short topic whole, offsets of partitions and groups."""
+"""Plain Kafka calls beside Faust: making topics, reading a short topic whole, offsets of partitions
+and groups.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -35,7 +37,9 @@ async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
         except (KafkaError, OSError) as error:
             await client.close()
             if loop.time() > deadline:
-                raise KafkaDown(f"no broker at {bootstrap} within {wait_s:.0f} s: {error}") from error
+                raise KafkaDown(
+                    f"no broker at {bootstrap} within {wait_s:.0f} s: {error}"
+                ) from error
             await asyncio.sleep(0.1)
 
 
@@ -43,7 +47,10 @@ async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
 async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
     """A started consumer for assigned partitions, closed at the end."""
     consumer = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, max_partition_fetch_bytes=8 << 20, enable_auto_commit=False, **options
+        bootstrap_servers=bootstrap,
+        max_partition_fetch_bytes=8 << 20,
+        enable_auto_commit=False,
+        **options,
     )
     await consumer.start()
     try:
@@ -54,7 +61,7 @@ async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKa
 
 
 async def prepare(settings: Settings) -> str:
-    """Make the topics that are missing; the name of this incarnation of the log (the cluster id)."""
+    """Make the topics that are missing; the name of this life of the log (the cluster id)."""
     client = await admin(settings.kafka)
     try:
         plan = topics.plan(settings.partitions)
@@ -67,14 +74,17 @@ async def prepare(settings: Settings) -> str:
             answer = await client.create_topics(new)
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
-                    raise KafkaDown(f"cannot make topic {name} at {settings.kafka}: {for_code(code).__name__} {rest}")
+                    why = f"{for_code(code).__name__} {rest}"
+                    raise KafkaDown(f"cannot make topic {name} at {settings.kafka}: {why}")
         cluster = await client.describe_cluster()
         return str(cluster.get("cluster_id") or "log")
     finally:
         await client.close()
 
 
-async def bounds(bootstrap: str, parts: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], tuple[int, int]]:
+async def bounds(
+    bootstrap: str, parts: Iterable[tuple[str, int]]
+) -> Mapping[tuple[str, int], tuple[int, int]]:
     """(first, end) offset of each (topic, partition)."""
     async with reader(bootstrap) as consumer:
         wanted = [TopicPartition(topic, partition) for topic, partition in parts]
@@ -85,7 +95,9 @@ async def bounds(bootstrap: str, parts: Iterable[tuple[str, int]]) -> Mapping[tu
 async def _bounds(
     consumer: aiokafka.AIOKafkaConsumer, wanted: Sequence[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
-    """First and end offsets; the end as fetches tell it, for Tansu's own answer stops inside the last batch."""
+    """First and end offsets; the end as fetches tell it, for Tansu's own answer stops inside the
+    last batch.
+    """
     first = await consumer.beginning_offsets(wanted)
     end = await consumer.end_offsets(wanted)
     filled = [tp for tp in wanted if end[tp] > first[tp]]
@@ -96,7 +108,10 @@ async def _bounds(
         if all(consumer.highwater(tp) is not None for tp in filled):
             break
         await consumer.getmany(timeout_ms=100)
-    return {tp: (first[tp], max(end[tp], consumer.highwater(tp) or 0) if tp in filled else end[tp]) for tp in wanted}
+    return {
+        tp: (first[tp], max(end[tp], consumer.highwater(tp) or 0) if tp in filled else end[tp])
+        for tp in wanted
+    }
 
 
 async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[ConsumerRecord]:
@@ -120,7 +135,9 @@ async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
     client = await admin(bootstrap)
     try:
         found = await client.describe_topics(list(names))
-        return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+        return {
+            topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]
+        }
     finally:
         await client.close()
 

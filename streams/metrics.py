@@ -1,11 +1,17 @@
-"""Every Prometheus name of the workers, its kind and its meaning, once. Emitted per fetch or tick, never per event."""
+"""Every Prometheus name of the workers, its kind and its meaning, once. Emitted per fetch or tick,
+never per event.
+"""
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
 EVENTS = Counter("fenghuo_gathered_events", "events by what became of them", ["kind", "fate"])
 REFUSED = Counter("fenghuo_refused_reasons", "refused events by reason", ["kind", "reason"])
-LAG = Gauge("fenghuo_worker_lag_messages", "messages in the log that gather has not read", ["topic", "partition"])
+LAG = Gauge(
+    "fenghuo_worker_lag_messages",
+    "messages in the log that gather has not read",
+    ["topic", "partition"],
+)
 PUBLISHED = Counter("fenghuo_published_rows", "rows published by gather", ["topic"])
 TICK = Histogram(
     "fenghuo_tick_seconds",
@@ -15,12 +21,18 @@ TICK = Histogram(
 )
 TRANSITIONS = Counter("fenghuo_transitions", "changes of level", ["rule", "to_level"])
 INSERTED = Counter("fenghuo_archived_rows", "rows inserted into the store", ["table"])
-INSERT_FAILED = Counter("fenghuo_archive_failures", "inserts that failed and were tried again", ["table"])
-ARCHIVE_DELAY = Gauge("fenghuo_archive_delay_seconds", "age of the oldest pulse that is not stored yet")
-PENDING = Gauge("fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"])
+INSERT_FAILED = Counter(
+    "fenghuo_archive_failures", "inserts that failed and were tried again", ["table"]
+)
+ARCHIVE_DELAY = Gauge(
+    "fenghuo_archive_delay_seconds", "age of the oldest pulse that is not stored yet"
+)
+PENDING = Gauge(
+    "fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"]
+)
 
 
-def serve(port: int) -> None:
-    """Offer /metrics on loopback; port 0 means none."""
+def serve(host: str, port: int) -> None:
+    """Offer /metrics; port 0 means none."""
     if port:
-        start_http_server(port, addr="127.0.0.1")
+        start_http_server(port, addr=host)

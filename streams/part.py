@@ -1,4 +1,6 @@
-"""What gather, judge and archive share: the Faust app, its life from start to a clean stop, and the watchdog."""
+"""What gather, judge and archive share: the Faust app, its life from start to a clean stop, and the
+watchdog.
+"""
 
 import asyncio
 import contextlib
@@ -50,7 +52,9 @@ class Quiet(Monitor):
 
 
 class Part:
-    """One kind of worker. A subclass says what it reads, where from, and what it does with a fetch and at a tick."""
+    """One kind of worker. A subclass says what it reads, where from, and what it does with a fetch
+    and at a tick.
+    """
 
     name: str
     topics: Sequence[str]
@@ -78,7 +82,9 @@ class Part:
         """Last words before leaving the group."""
 
     def is_behind(self) -> bool:
-        """Whether there is work waiting: a part that is behind and makes no progress is ended by the watchdog."""
+        """Whether there is work waiting: a part that is behind and makes no progress is ended by
+        the watchdog.
+        """
         return False
 
     async def prepare(self) -> None:
@@ -117,7 +123,7 @@ class Part:
         return app
 
     def _attach(self, app: faust.App, topic: Any) -> None:
-        """One agent a topic; no exception may leave it, for Faust would count the message as done."""
+        """One agent a topic; no exception may leave it: Faust would count the item as done."""
 
         async def take(stream: Any) -> None:
             async for event in stream.events():
@@ -135,7 +141,7 @@ class Part:
         value: bytes,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> Awaitable[Any]:
-        """Hand one record to the producer; the answer is awaited by whoever needs it acknowledged."""
+        """Hand one record to the producer; await the answer to have it acknowledged."""
         return await self.app.producer.send(
             topic, key.encode(), value, 0, None, headers=list(headers) or None
         )
@@ -162,7 +168,7 @@ class Part:
 
     async def _start(self) -> None:
         await self.prepare()
-        metrics.serve(self.settings.metrics_port)
+        metrics.serve(self.settings.http_host, self.settings.metrics_port)
         await self.app.start()
         print(f"fenghuo {self.name}: ready", flush=True)
 
@@ -187,15 +193,17 @@ class Part:
             if not self.is_behind():
                 self.progress_ms = now_ms()
             elif now_ms() - self.progress_ms > self.settings.watchdog_ms:
-                die(f"{self.name}: no progress for {self.settings.watchdog_ms} ms with work waiting")
+                die(
+                    f"{self.name}: no progress for {self.settings.watchdog_ms} ms with work waiting"
+                )
 
 
 def _dying(part: str, error: Exception) -> None:
-    logging.getLogger("fenghuo").exception("part %s", part, exc_info=error)
+    logging.getLogger("fenghuo").error("part %s", part, exc_info=error)
     die(f"{part}: {error!r}")
 
 
-class _AsIs(faust.Schema):  # type: ignore[misc]
+class _AsIs(faust.Schema):
     """Hands the Fetch through untouched: decoding is the core's, a fetch at a time."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[Any]]:
@@ -210,7 +218,9 @@ class _AsIs(faust.Schema):  # type: ignore[misc]
 def main(part: Callable[[], Part]) -> int:
     """Run a part in a loop of its own."""
     logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
     import uvloop
 

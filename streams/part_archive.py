@@ -1,12 +1,14 @@
-"""The archive worker: pulses, late rows, dead letters and transitions into the store, in blocks, committed after.
+"""The archive worker: pulses, late rows, dead letters and transitions into the store, in blocks,
+committed after.
 
-The store may be away for hours: the insert is tried again with growing pauses, reading waits, and everything waits
-in Kafka. Nothing else of the river depends on it.
+The store may be away for hours: the insert is tried again with growing pauses, reading waits, and
+everything waits in Kafka. Nothing else of the river depends on it.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +22,14 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import INSERT_ROWS_MAX, Store, StoreError, connect
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics
-from fenghuo.streams.archive import HELD_ROWS_MAX, Block, Pulses, late_block, refused_block, transition_block
+from fenghuo.streams.archive import (
+    HELD_ROWS_MAX,
+    Block,
+    Pulses,
+    late_block,
+    refused_block,
+    transition_block,
+)
 from fenghuo.streams.gather import Fetch
 from fenghuo.streams.part import Part, now_ms
 
@@ -53,7 +62,7 @@ class ArchivePart(Part):
     async def prepare(self) -> None:
         self._log = await kafka.prepare(self.settings)
         for statement in tables.ddl():
-            await self._try("ddl", lambda store, statement=statement: store.execute(statement))
+            await self._try("ddl", partial(_execute, statement))
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
         self._pulses = Pulses()
@@ -103,10 +112,14 @@ class ArchivePart(Part):
         await self.on_tick()
 
     def is_behind(self) -> bool:
-        return any((self.app.consumer.highwater(tp) or 0) > offset for tp, offset in self._next.items())
+        return any(
+            (self.app.consumer.highwater(tp) or 0) > offset for tp, offset in self._next.items()
+        )
 
     def _take(self, topic: str, value: bytes, headers: Any, offset: int) -> None:
-        """One record; what is none of ours is skipped, for these topics are written by our own workers only."""
+        """One record; what is none of ours is skipped, for these topics are written by our own
+        workers only.
+        """
         try:
             if topic == topics.PULSES:
                 head, rows = pulse.decode(value)
@@ -126,7 +139,9 @@ class ArchivePart(Part):
         return self._pulses.rows + late + len(self._letters) + len(self._transitions)
 
     def _rest(self) -> list[Block]:
-        """Late rows, letters and transitions as blocks; they are given up here and kept by the insert."""
+        """Late rows, letters and transitions as blocks; they are given up here and kept by the
+        insert.
+        """
         blocks = []
         for kind, parts in self._late.items():
             chosen: list[tuple[Source, Rows]] = []
@@ -136,8 +151,10 @@ class ArchivePart(Part):
                     chosen = []
                 chosen.append((source, rows))
             blocks.append(late_block(kind, chosen))
-        for start in range(0, len(self._letters), INSERT_ROWS_MAX):
-            blocks.append(refused_block(self._letters[start : start + INSERT_ROWS_MAX]))
+        blocks += [
+            refused_block(self._letters[start : start + INSERT_ROWS_MAX])
+            for start in range(0, len(self._letters), INSERT_ROWS_MAX)
+        ]
         if self._transitions:
             blocks.append(transition_block(self._campaign, self._log, self._transitions))
         self._late, self._letters, self._transitions = {}, [], []
@@ -145,15 +162,17 @@ class ArchivePart(Part):
 
     async def _insert(self, blocks: list[Block]) -> None:
         for block in blocks:
-            await self._try(block.table, lambda store, block=block: store.insert(block.table, block.columns))
+            await self._try(block.table, partial(_store, block))
             metrics.INSERTED.labels(block.table).inc(len(block))
 
     async def _commit(self, read: Mapping[TP, int]) -> None:
-        offsets = dict(read)
-        for tp in offsets:
-            if tp.topic == topics.PULSES:
-                offsets[tp] = self._pulses.safe_offset(offsets[tp])
-        changed = {tp: offset for tp, offset in offsets.items() if offset > self._committed.get(tp, -1)}
+        offsets = {
+            tp: self._pulses.safe_offset(offset) if tp.topic == topics.PULSES else offset
+            for tp, offset in read.items()
+        }
+        changed = {
+            tp: offset for tp, offset in offsets.items() if offset > self._committed.get(tp, -1)
+        }
         if changed:
             await self.app.consumer._thread.commit(changed)
             self._committed.update(changed)
@@ -178,3 +197,11 @@ class ArchivePart(Part):
         if self._store is None:
             self._store = connect(self.settings.store)
         act(self._store)
+
+
+def _execute(statement: str, store: Store) -> None:
+    store.execute(statement)
+
+
+def _store(block: Block, store: Store) -> None:
+    store.insert(block.table, block.columns)

@@ -37,9 +37,8 @@ def coders(campaign: Campaign) -> dict[str, Coder]:
 
 def terms(settings: Settings, campaign: Campaign) -> Terms:
     """What the counting depends on; two workers with one fingerprint count alike."""
-    words = (
-        f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms} {settings.lateness_ms} {settings.future_ms}"
-    )
+    times = (campaign.start_ms, campaign.end_ms, settings.lateness_ms, settings.future_ms)
+    words = f"{campaign.fingerprint} {times}"
     return Terms(
         settings.lateness_ms,
         settings.future_ms,
@@ -49,9 +48,12 @@ def terms(settings: Settings, campaign: Campaign) -> Terms:
     )
 
 
-def start(source: Source, found: Position | None, bounds: tuple[int, int], terms: Terms) -> Position:
-    """Where to begin: at the position, at the log's first record, or there again under a new epoch when the labels
-    changed (everything is counted anew, and the higher epoch wins). Never somewhere that would be silently wrong.
+def start(
+    source: Source, found: Position | None, bounds: tuple[int, int], terms: Terms
+) -> Position:
+    """Where to begin: at the position, at the log's first record, or there again under a new epoch
+    when the labels changed (everything is counted anew, and the higher epoch wins). Never somewhere
+    that would be silently wrong.
     """
     first, end = bounds
     fresh = Position(source, 0, terms.fingerprint, first, None, windows.NEVER_MS, Tally())
@@ -60,19 +62,20 @@ def start(source: Source, found: Position | None, bounds: tuple[int, int], terms
     if found.fingerprint != terms.fingerprint:
         if first > 0:
             raise StartError(
-                f"{source}: labels, cuts, campaign times or lateness changed, and the log begins at offset {first}: "
-                "what is gone cannot be counted anew. Go back to the former campaign file, or use new topics"
+                f"{source}: labels, cuts, campaign times or lateness changed; the log begins at "
+                f"offset {first}: what is gone cannot be counted anew. Go back to the former "
+                "campaign file, or use new topics"
             )
         return msgspec.structs.replace(fresh, epoch=found.epoch + 1)
     if found.offset > end:
         raise StartError(
-            f"{source}: expected at least {found.offset} records, the log ends at {end}: was the topic made anew? "
-            "Empty topic positions (and the tables, if they shall begin anew too)"
+            f"{source}: expected at least {found.offset} records, the log ends at {end}: was the "
+            "topic made anew? Empty topic positions (and the tables, if they shall begin anew too)"
         )
     if found.offset < first:
         raise StartError(
-            f"{source}: was read up to {found.offset}, the log begins at {first}: records were deleted unread. "
-            "Lengthen the retention; to go on without them, empty topic positions"
+            f"{source}: was read up to {found.offset}, the log begins at {first}: records were "
+            "deleted unread. Lengthen the retention; to go on without them, empty topic positions"
         )
     return found
 
@@ -108,7 +111,9 @@ class GatherPart(Part):
             found = position.decode(record.value or b"{}")
             if found.wins(newest.get(found.source)):
                 newest[found.source] = found
-        bounds = await kafka.bounds(self.settings.kafka, [(tp.topic, tp.partition) for tp in assigned])
+        bounds = await kafka.bounds(
+            self.settings.kafka, [(tp.topic, tp.partition) for tp in assigned]
+        )
         for tp in assigned:
             source = Source(self._log, tp.topic, tp.partition)
             begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
@@ -123,7 +128,8 @@ class GatherPart(Part):
             return  # not ours any more, or read before
         if fetch.start_offset != state.next_offset:
             raise StartError(
-                f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: records are missing"
+                f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: "
+                "records are missing"
             )
         state.add(fetch)
         self._record_ms[tp] = self.progress_ms = now_ms()
@@ -168,7 +174,9 @@ class GatherPart(Part):
     def _end(self, tp: TP) -> int:
         return self.app.consumer.highwater(tp) or 0
 
-    async def _publish(self, tp: TP, source: Source, taken: Taken, now: int) -> list[Awaitable[Any]]:
+    async def _publish(
+        self, tp: TP, source: Source, taken: Taken, now: int
+    ) -> list[Awaitable[Any]]:
         kind = topics.KIND_OF[tp.topic]
         read_ms = self._record_ms[tp]
         head = pulse.Head(
@@ -184,9 +192,15 @@ class GatherPart(Part):
             now - read_ms > self.settings.idle_ms,
             taken.tally,
         )
-        answers = [await self.send(topics.PULSES, str(source), data) for data in pulse.encode(head, taken.pulses)]
+        answers = [
+            await self.send(topics.PULSES, str(source), data)
+            for data in pulse.encode(head, taken.pulses)
+        ]
         if len(taken.late):
-            answers += [await self.send(topics.LATE, str(source), data) for data in pulse.encode(head, taken.late)]
+            answers += [
+                await self.send(topics.LATE, str(source), data)
+                for data in pulse.encode(head, taken.late)
+            ]
         for letter in taken.letters:
             value, headers = letters.to_record(letter)
             answers.append(await self.send(topics.REFUSED, str(source), value, headers))

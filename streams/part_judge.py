@@ -52,7 +52,7 @@ class JudgePart(Part):
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
         self._judge = Judge(self._campaign, board)
-        return {tp: self._next for tp in assigned}
+        return dict.fromkeys(assigned, self._next)
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         judge = self._judge
@@ -89,16 +89,23 @@ class JudgePart(Part):
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
         metrics.TRANSITIONS.labels(transition.rule, name).inc()
         print(
-            f"fenghuo judge: {transition.rule} {transition.scope}: {name} ({transition.reason})", flush=True
+            f"fenghuo judge: {transition.rule} {transition.scope}: {name} ({transition.reason})",
+            flush=True,
         )
         key = f"{transition.rule}|{transition.scope}"
         return await self.send(topics.TRANSITIONS, key, msgspec.json.encode(transition))  # type: ignore[return-value]
 
     async def _last_board(self) -> Board | None:
         """The newest board there is; one that this version cannot read is passed over."""
-        for record in reversed(await kafka.read_all(self.settings.kafka, topics.STATUS, last=BOARDS_READ)):
+        for record in reversed(
+            await kafka.read_all(self.settings.kafka, topics.STATUS, last=BOARDS_READ)
+        ):
             try:
                 return status.decode(record.value or b"")
             except msgspec.MsgspecError as error:
-                log.warning("a board of another version at offset %d is passed over: %s", record.offset, error)
+                log.warning(
+                    "a board of another version at offset %d is passed over: %s",
+                    record.offset,
+                    error,
+                )
         return None

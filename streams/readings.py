@@ -1,7 +1,9 @@
-"""Readings: what the ladders grade, derived from the rings, the tallies and the clocks. No clock of its own, no I/O.
+"""Readings: what the ladders grade, derived from the rings, the tallies and the clocks. No clock of
+its own, no I/O.
 
-A windowed reading ends at the last full second before the kind's event-time frontier: a second is full when every
-partition that is not idle has passed its end. Behind the watermark it is final, before it provisional.
+A windowed reading ends at the last full second before the kind's event-time frontier: a second is
+full when every partition that is not idle has passed its end. Behind the watermark it is final,
+before it provisional.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +12,17 @@ import msgspec
 
 from fenghuo.alerts.rules import Reading
 from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_parts import Age, Change, Pace, Quantile, Rate, Ratio, Share, Silence
-from fenghuo.schemas.campaign_parts import Metric
+from fenghuo.schemas.campaign_parts import (
+    Age,
+    Change,
+    Metric,
+    Pace,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Silence,
+)
 from fenghuo.schemas.coding import Series, columns
 from fenghuo.schemas.measures import KINDS, MEASURES, Measure, quantile
 from fenghuo.schemas.pulse import Head, Source
@@ -60,7 +71,9 @@ class View:
             case Rate(measure, window_s):
                 return self._rate(measure, scope, window_s, 1.0)
             case Share(measure, window_s, line):
-                return self._rate(measure, scope, window_s, self.campaign.capacity[line].requests_per_s)
+                return self._rate(
+                    measure, scope, window_s, self.campaign.capacity[line].requests_per_s
+                )
             case Ratio(numerator, denominator, window_s, scale):
                 return self._ratio(numerator, denominator, scope, window_s, scale)
             case Quantile(measure, q, window_s):
@@ -71,23 +84,36 @@ class View:
                 return self._pace(scope)
             case Age(of):
                 as_of_ms = self._clocks[of].as_of_ms
-                return _NOTHING if as_of_ms is None else Reading(max(self.now_ms - as_of_ms, 0) / 1000, 1)
+                return (
+                    _NOTHING
+                    if as_of_ms is None
+                    else Reading(max(self.now_ms - as_of_ms, 0) / 1000, 1)
+                )
             case Silence(of):
                 record_ms = self._clocks[of].record_ms
-                return _NOTHING if record_ms is None else Reading(max(self.now_ms - record_ms, 0) / 1000, 1)
+                return (
+                    _NOTHING
+                    if record_ms is None
+                    else Reading(max(self.now_ms - record_ms, 0) / 1000, 1)
+                )
 
     def rate(self, measure: Measure, scope: str, window_s: int) -> float | None:
         """Per second, for the page."""
         return self._rate(measure, scope, window_s, 1.0).value
 
     def ratio(
-        self, over: Sequence[Measure], under: Sequence[Measure], scope: str, window_s: int, scale: float
+        self,
+        over: Sequence[Measure],
+        under: Sequence[Measure],
+        scope: str,
+        window_s: int,
+        scale: float,
     ) -> float | None:
         """A ratio, for the page."""
         return self._ratio(over, under, scope, window_s, scale).value
 
     def paid(self, region: str | None) -> tuple[int, int]:
-        """(orders, fen) paid since the campaign began, late events included; of a region or of all."""
+        """(orders, fen) paid since the campaign began, late ones too; of a region or of all."""
         paid = fen = 0
         for head in self._heads.values():
             for name, (count, amount) in head.tally.by_region.items():
@@ -123,7 +149,12 @@ class View:
         return Reading(total / known / line, total)
 
     def _ratio(
-        self, over: Sequence[Measure], under: Sequence[Measure], scope: str, window_s: int, scale: float
+        self,
+        over: Sequence[Measure],
+        under: Sequence[Measure],
+        scope: str,
+        window_s: int,
+        scale: float,
     ) -> Reading:
         parts = []
         for measures in (over, under):
@@ -176,11 +207,14 @@ def series_of(scope: str) -> Series:
     return ("", "", "") if scope == "total" else (dimension, label, "")
 
 
-def clocks(heads: Mapping[Source, Head], rings: Mapping[str, Ring], now_ms: int) -> dict[str, Clock]:
+def clocks(
+    heads: Mapping[Source, Head], rings: Mapping[str, Ring], now_ms: int
+) -> dict[str, Clock]:
     """The clock of each kind: its frontier is the least over its partitions that are not idle.
 
-    A kind that is idle as a whole goes with the others: if orders stopped while traffic flows, their rate is zero,
-    not frozen. No frontier lies after the wall clock, however far ahead a producer's clock is.
+    A kind that is idle as a whole goes with the others: if orders stopped while traffic flows,
+    their rate is zero, not frozen. No frontier lies after the wall clock, however far ahead a
+    producer's clock is.
     """
     own: dict[str, int | None] = {}
     active: dict[str, list[int]] = {kind: [] for kind in KINDS}

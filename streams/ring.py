@@ -1,7 +1,8 @@
-"""Ring: the last minutes of one kind, merged over all source partitions, second by second. No clock, no I/O.
+"""Ring: the last minutes of one kind, merged over all source partitions, second by second. No
+clock, no I/O.
 
-A newer pulse of a (source, second) takes the place of the one before it, so the ring is what the newest pulses say,
-in whatever order and however often they came.
+A newer pulse of a (source, second) takes the place of the one before it, so the ring is what the
+newest pulses say, in whatever order and however often they came.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from fenghuo.streams.archive import by_second
 from fenghuo.streams.windows import SECOND_MS
 
 SERIES_MAX = 20_000
-"""Most series of a kind; what is beyond is left out of readings (never out of the store) and counted."""
+"""Most series of a kind; what is beyond is left out of readings (never out of the store) and
+counted.
+"""
 
 
 class _Held(msgspec.Struct):
@@ -88,11 +91,16 @@ class Ring:
 
     def rewind_offset(self) -> int | None:
         """The oldest offset of topic `pulses` that something in the ring was read from."""
-        return min((held.offset for second in self._held.values() for held in second.values()), default=None)
+        return min(
+            (held.offset for second in self._held.values() for held in second.values()),
+            default=None,
+        )
 
     def _advance(self, second: int) -> None:
         if self.first_s is None or second < self.first_s:
-            self.first_s = second if self.first_s is None else max(second, self.first_s - self._span)
+            self.first_s = (
+                second if self.first_s is None else max(second, self.first_s - self._span)
+            )
         if self.newest_s is None:
             self.newest_s = second
             return

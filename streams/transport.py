@@ -1,12 +1,15 @@
-"""Batch transport: Faust's aiokafka transport that hands an agent whole fetches, one stream item a partition.
+"""Batch transport: Faust's aiokafka transport that hands an agent whole fetches, one stream item a
+partition.
 
-Faust costs some 200 µs a message, whatever its settings; it has one seam where a fetch of many records is a list per
-partition. Here that list becomes one item (a Fetch), so agents, rebalancing and supervision stay Faust's own while
-its cost is paid once a fetch. Level 2 reads the client's fetch buffers without making a Python object of each
-record; level 1 is the fallback over the client's records. Both rest on private names, exactly pinned
-(faust-streaming 0.15.3, aiokafka 0.14.0) and held by tests/contract/test_private_names.py.
+Faust costs some 200 µs a message, whatever its settings; it has one seam where a fetch of many
+records is a list per partition. Here that list becomes one item (a Fetch), so agents, rebalancing
+and supervision stay Faust's own while its cost is paid once a fetch. Level 2 reads the client's
+fetch buffers without making a Python object of each record; level 1 is the fallback over the
+client's records. Both rest on private names, exactly pinned (faust-streaming 0.15.3, aiokafka
+0.14.0) and held by tests/contract/test_private_names.py.
 
-Offsets are ours: topics do not ack, and on assignment every partition is sought to where `start_offsets` says.
+Offsets are ours: topics do not ack, and on assignment every partition is sought to where
+`start_offsets` says.
 """
 
 import asyncio
@@ -25,11 +28,15 @@ from fenghuo.streams.gather import Fetch
 
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 SEEK_S_MAX = 15.0
-"""Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for ever."""
+"""Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for
+ever.
+"""
 
 
 def die(reason: str) -> None:
-    """End the process at once, to be started again by whoever supervises it; what was not published is read again."""
+    """End the process at once, to be started again by whoever supervises it; what was not published
+    is read again.
+    """
     print(f"fenghuo: {reason}: this part ends to be started again", file=sys.stderr, flush=True)
     os._exit(70)
 
@@ -37,7 +44,7 @@ def die(reason: str) -> None:
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The client's thread; reads fetches as they lie in the client's buffers."""
 
-    async def _fetch_records(  # type: ignore[override]
+    async def _fetch_records(
         self,
         consumer: Any,
         active_partitions: set[TP],
@@ -74,7 +81,9 @@ class BatchConsumer(driver.Consumer):
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek every assigned partition; a failure ends the process, for Faust would go on without a word."""
+        """Seek every assigned partition; a failure ends the process, for Faust would go on without
+        a word.
+        """
         assigned = self.assignment()
         try:
             offsets = await asyncio.wait_for(self.start_offsets(assigned), SEEK_S_MAX)
@@ -119,7 +128,9 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchTransport(driver.Transport):
-    """The transport to set on an app: `app.transport = BatchTransport.of(app, level, start_offsets)`."""
+    """The transport to set on an app: `app.transport = BatchTransport.of(app, level,
+    start_offsets)`.
+    """
 
     Consumer = BatchConsumer
 
@@ -127,7 +138,9 @@ class BatchTransport(driver.Transport):
     def of(cls, app: Any, level: int, start_offsets: StartOffsets) -> "BatchTransport":
         """A transport whose consumer reads at this level and starts where it is told."""
         consumer = type(
-            "PartConsumer", (BatchConsumer,), {"level": level, "start_offsets": staticmethod(start_offsets)}
+            "PartConsumer",
+            (BatchConsumer,),
+            {"level": level, "start_offsets": staticmethod(start_offsets)},
         )
         made = type("PartTransport", (cls,), {"Consumer": consumer})
         return cast(BatchTransport, made(app.conf.broker_consumer, app))
@@ -158,7 +171,9 @@ def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
 
 
 def from_result(result: Any) -> Fetch | None:
-    """The records of one FetchResult without a ConsumerRecord for each; None when there are none (any more)."""
+    """The records of one FetchResult without a ConsumerRecord for each; None when there are none
+    (any more).
+    """
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return None
     records = result._partition_records
@@ -174,7 +189,8 @@ def from_result(result: Any) -> Fetch | None:
             for record in batch:
                 offset = record.offset
                 if offset < start:
-                    continue  # the broker sends whole batches, also when the seek went into the middle of one
+                    # the broker sends whole batches, also when the seek went into the middle of one
+                    continue
                 if record.headers:
                     headers[len(rows)] = record.headers
                 rows.append((offset, record.value, record.timestamp))
@@ -186,7 +202,7 @@ def from_result(result: Any) -> Fetch | None:
 
 def from_records(records: Iterable[Any]) -> Fetch | None:
     """Level 1: the same from the client's records."""
-    rows = []
+    rows: list[tuple[int, bytes | None, int]] = []
     headers: dict[int, Any] = {}
     for record in records:
         if record.headers:
@@ -201,4 +217,6 @@ def _fetch(
     if stop == start:
         return None
     offsets, values, stamps = zip(*rows, strict=True) if rows else ((), (), ())
-    return Fetch(np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers)
+    return Fetch(
+        np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers
+    )

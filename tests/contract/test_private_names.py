@@ -1,4 +1,4 @@
-"""The private names that streams/transport.py and streams/part.py rest on are there, shaped as expected.
+"""The private names that streams/transport.py and streams/part.py rest on, and their shape.
 
 A failure here after an upgrade means: read the new sources, mend transport and part, run
 test_transport on real brokers, and only then change the pins and this table.
@@ -22,7 +22,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record._crecords import DefaultRecord, DefaultRecordBatch, MemoryRecords
 from faust.sensors.monitor import Monitor
-from faust.transport.consumer import Fetcher as FetcherService
+from faust.transport import consumer as transport
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -168,7 +168,7 @@ def test_settings_are_known() -> None:
 def test_fetcher_calls_what_we_override() -> None:
     """The seams: who calls `_fetch_records` and `_drain_messages`, and which class is taken."""
     assert "self._fetch_records" in inspect.getsource(driver.AIOKafkaConsumerThread.getmany)
-    assert "_drain_messages(self)" in inspect.getsource(FetcherService._fetcher)
+    assert "_drain_messages(self)" in inspect.getsource(transport.Fetcher)
     assert "self.Consumer(" in inspect.getsource(driver.Transport.create_consumer)
     assert "seek_to_committed()" in inspect.getsource(driver.Consumer.perform_seek)
 

@@ -189,6 +189,7 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("measure twice", '["order.failed"]', '["order.failed", "order.failed"]'),
     ("samples of an age", RATIO, 'metric = { kind = "age", of = "order" }\n'),
     ("no denominator", '["order.paid", "order.failed"]', "[]"),
+    ("no unit", 'unit = "percent"\n', ""),
     ("unit of another metric", 'unit = "percent"', 'unit = "ms"'),
     ("scale of another unit", "scale = 100", "scale = 1"),
     ("quantile above 1", RATIO, QUANTILE),

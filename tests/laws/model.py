@@ -1,0 +1,158 @@
+"""The definition of the counting in plain Python: event by event, with dicts. Slow, and easy to believe."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.measures import BASE_CUTS, LATENCY_BOUNDS_MS
+from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Event, Record
+
+Series = tuple[str, str, str]
+Values = tuple[int, ...]
+CUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    **BASE_CUTS,
+    "order": (*BASE_CUTS["order"], ("promotion",)),
+}
+NEVER_MS = -(2**62)
+
+
+@dataclass
+class Counted:
+    """What a log amounts to. on_time keeps every event that counts in a second, with its offset."""
+
+    on_time: list[tuple[int, int, dict[Series, Values]]] = field(default_factory=list)
+    late: dict[tuple[int, int, Series], tuple[int, Values]] = field(default_factory=dict)
+    letters: dict[tuple[int, int], str] = field(default_factory=dict)
+    by_region: dict[str, tuple[int, int]] = field(default_factory=dict)
+    accepted: int = 0
+    unknown_labels: int = 0
+    unknown_fields: int = 0
+    frontier_ms: int = NEVER_MS
+
+    @property
+    def pulses(self) -> dict[int, tuple[int, dict[Series, Values]]]:
+        """Second -> (offset after its last event, series)."""
+        versions = {second: offset + 1 for second, offset, _ in self.on_time}
+        return {second: (version, self.at(second, version)) for second, version in versions.items()}
+
+    def at(self, second: int, version: int) -> dict[Series, Values]:
+        """What a second looks like, read up to an offset."""
+        sums: dict[Series, Values] = {}
+        for of, offset, parts in self.on_time:
+            if of == second and offset < version:
+                for series, values in parts.items():
+                    sums[series] = _plus(sums.get(series, (0,) * len(values)), values)
+        return sums
+
+
+def count(
+    kind: str,
+    records: Sequence[Record],
+    *,
+    lateness_ms: int = LATENESS_MS,
+    future_ms: int = FUTURE_MS,
+    campaign: tuple[int, int] = (0, 2**60),
+    labels: Mapping[str, Sequence[str]] = LABELS,
+) -> Counted:
+    """A whole log, counted by the book."""
+    made, replayed = Counted(), set[tuple[int, int]]()
+    for record in records:
+        is_again = False
+        if record.replay and any(isinstance(outcome, dict) for outcome in record.message.outcomes):
+            is_again = record.replay in replayed
+            replayed.add(record.replay)
+        made.unknown_fields += record.message.unknown_fields
+        for idx, outcome in enumerate(record.message.outcomes):
+            reason = outcome if isinstance(outcome, str) else "already_replayed" if is_again else ""
+            if isinstance(outcome, dict) and not reason:
+                reason = _out_of_time(outcome["ts"], record.record_ms + future_ms)
+            if reason:
+                made.letters[record.offset, idx] = reason
+            elif isinstance(outcome, dict):
+                _count_event(made, kind, outcome, (record.offset, idx), lateness_ms, campaign, labels)
+    return made
+
+
+def _out_of_time(ts: int, limit_ms: int) -> str:
+    return "time_past" if ts < TS_MIN_MS else "time_future" if ts > limit_ms else ""
+
+
+def _count_event(
+    made: Counted,
+    kind: str,
+    event: Event,
+    place: tuple[int, int],
+    lateness_ms: int,
+    campaign: tuple[int, int],
+    labels: Mapping[str, Sequence[str]],
+) -> None:
+    second = event["ts"] // 1000 * 1000
+    parts = {series: values_of(kind, event) for series in series_of(kind, event, labels)}
+    if second + 1000 <= made.frontier_ms - lateness_ms:
+        made.late |= {(*place, series): (second, values) for series, values in parts.items()}
+    else:
+        made.on_time.append((second, place[0], parts))
+        made.accepted += 1
+    made.frontier_ms = max(made.frontier_ms, event["ts"])
+    made.unknown_labels += unknown_labels(kind, event, labels)
+    if kind == "order" and event["status"] == "paid" and campaign[0] <= event["ts"] < campaign[1]:
+        region = bounded("region", event["region"], labels)
+        before = made.by_region.get(region, (0, 0))
+        made.by_region[region] = (before[0] + 1, before[1] + event["amount_fen"])
+
+
+def bounded(dimension: str, value: object, labels: Mapping[str, Sequence[str]] = LABELS) -> str:
+    """The label an event counts under."""
+    known = ("1", "2", "3", "4", "5") if dimension == "severity" else labels.get(dimension, ())
+    if value is not None and str(value) in known:
+        return str(value)
+    return "unclassified" if dimension == "type" and not value else "other"
+
+
+def unknown_labels(kind: str, event: Event, labels: Mapping[str, Sequence[str]] = LABELS) -> int:
+    """How many labels of an event the campaign does not name."""
+    named = {dimension: event.get(dimension) for cut in CUTS[kind] for dimension in cut}
+    return sum(
+        value not in (None, "other") and bounded(dimension, value, labels) == "other"
+        for dimension, value in named.items()
+    )
+
+
+def series_of(kind: str, event: Event, labels: Mapping[str, Sequence[str]] = LABELS) -> list[Series]:
+    """The series an event counts in: one of each cut."""
+    found = []
+    for cut in CUTS[kind]:
+        k1, k2 = (*(bounded(dimension, event.get(dimension), labels) for dimension in cut), "", "")[:2]
+        found.append((",".join(cut), k1, k2))
+    return found
+
+
+def values_of(kind: str, event: Event) -> Values:
+    """What one event adds to each of its series."""
+    if kind == "complaint":
+        return (1, 1)
+    if kind == "order":
+        status = event["status"]
+        paid = int(status == "paid")
+        flags = [int(status == word) for word in ("failed", "cancelled", "refunded")]
+        flags += [int(bool(event.get(name))) for name in ("new_user", "repeat")]
+        return (1, paid, paid * event["amount_fen"], *flags)
+    weight = event.get("count") or 1
+    buckets = [0] * (len(LATENCY_BOUNDS_MS) + 1)
+    buckets[bisect_left(LATENCY_BOUNDS_MS, event["latency_ms"])] = weight
+    return (1, weight, weight if event["status"] >= 500 else 0, *buckets)
+
+
+def _plus(one: Values, other: Values) -> Values:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def total(parts: Sequence[Mapping[Series, Values]]) -> dict[Series, Values]:
+    """The sum of several, series by series."""
+    sums: dict[Series, Values] = defaultdict(tuple)
+    for part in parts:
+        for series, values in part.items():
+            sums[series] = _plus(sums[series] or (0,) * len(values), values)
+    return dict(sums)
