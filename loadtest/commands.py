@@ -1,6 +1,7 @@
 """The commands `fenghuo replay` and `fenghuo load`: arguments in, summary and exit code out."""
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -180,6 +181,7 @@ def _run(
     *,
     as_json: bool,
 ) -> int:
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each retry is in the books, not a line
     try:
         with _stopping() as stop, _progress(title) as progress:
             summary, extra = work(stop, progress)

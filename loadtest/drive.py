@@ -21,7 +21,7 @@ from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 
 DELIVERY_S: Final = 600
 CONNECT_S: Final = 10
-STOP_S: Final = 3.0
+STOP_S: Final = 2.0
 LATE_MS: Final = 100
 """A message that leaves this long after its due time is late."""
 IN_FLIGHT_MESSAGES_MAX: Final = 50_000
@@ -130,7 +130,7 @@ class Sender:
             for topic, partitions in topics.items():
                 self._check(topic, partitions)
         except DriveError:
-            self._producer.close(timeout=1)
+            self._close()
             raise
 
     def run(
@@ -255,8 +255,19 @@ class Sender:
                 self._producer.flush(timeout=HEARD_S)
             progress(summary.planned, summary.acknowledged)
         summary.stopped = summary.stopped or stop.is_set()
-        self._producer.close(timeout=1)
+        self._close()
         unanswered = summary.sent - self._done
         if unanswered:
             summary.failed += unanswered
             summary.failures["not acknowledged before the end"] += unanswered
+
+    def _close(self) -> None:
+        """Ends the producer's thread, also when the broker is away and its answers never come."""
+        try:
+            self._producer.close(timeout=1)
+        except KafkaTimeoutError:  # its flush gave up, and so did close, leaving the thread alive
+            thread = self._producer._sender
+            thread.force_close()
+            thread.join(1)
+            with suppress(KafkaTimeoutError):
+                self._producer.close(timeout=0)

@@ -91,7 +91,9 @@ def messages(recording: Recording, pace: Pace, clock: Callable[[], int]) -> Batc
         for kind, frame in recording.streams:
             low, high = frame["_order"].search_sorted(pl.Series([start, end]))
             if high > low:
-                parts.append(_rendered(kind, frame.slice(low, high - low), recording, pace, now_ms))
+                part = frame.slice(low, high - low)
+                origin_ms = recording.origin_ms
+                parts.append(_rendered(kind, part, origin_ms=origin_ms, pace=pace, now_ms=now_ms))
         batch = pl.concat(parts).sort("_order")
         yield [
             Message(due, topic, payload, 1, paid, fen)
@@ -248,7 +250,7 @@ def _check_ids(mapping: Mapping, frames: list[pl.DataFrame]) -> None:
 
 
 def _rendered(
-    kind: str, frame: pl.DataFrame, recording: Recording, pace: Pace, now_ms: int
+    kind: str, frame: pl.DataFrame, *, origin_ms: int, pace: Pace, now_ms: int
 ) -> pl.DataFrame:
     """Due time, topic, JSON bytes and sums of a slice; absent optional fields are left out."""
     due = pl.lit(0, dtype=pl.Int64)
@@ -259,9 +261,7 @@ def _rendered(
         if pace.speed is None:
             ts = pl.lit(now_ms, dtype=pl.Int64)
         else:
-            ts = pace.start_ms + ((pl.col("ts") - recording.origin_ms) / pace.speed).floor().cast(
-                pl.Int64
-            )
+            ts = pace.start_ms + ((pl.col("ts") - origin_ms) / pace.speed).floor().cast(pl.Int64)
         others = [name for name in ("promised_ts", "delivered_ts") if name in frame.columns]
         moved = frame.with_columns(
             ts.alias("ts"), *((pl.col(name) - pl.col("ts") + ts).alias(name) for name in others)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from aiokafka.errors import GroupAuthorizationFailedError
 from faust.types import TP
 
 from fenghuo.schemas.settings import Settings, read
@@ -20,12 +21,15 @@ from fenghuo.streams.gather import Fetch
 
 
 class Options(msgspec.Struct, frozen=True):
-    """name: of the group; folder: of the offsets; fails: start_offsets raises; abort: see below."""
+    """name: of the group; folder: of the offsets; fails: start_offsets raises; expelled: once it
+    has read something, the client learns that the group is closed to it.
+    """
 
     name: str
     topics: list[str]
     folder: str
     fails: bool = False
+    expelled: bool = False
 
 
 class Assigned(msgspec.Struct, frozen=True, tag="assigned"):
@@ -56,6 +60,7 @@ class Probe(part.Part):
         self.name = options.name
         self.topics = options.topics
         self._options = options
+        self._ticks_read = 0
         super().__init__(settings)
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
@@ -79,7 +84,11 @@ class Probe(part.Part):
         fresh.rename(self._file(tp))
 
     async def on_tick(self) -> None:
-        pass
+        self._ticks_read += any(self._file(TP(t, 0)).read_text() != "0" for t in self.topics)
+        if self._options.expelled and self._ticks_read == 4:
+            thread = self.app.consumer._thread
+            tell_all = thread._consumer._subscription.abort_waiters
+            thread.thread_loop.call_soon_threadsafe(tell_all, GroupAuthorizationFailedError("x"))
 
     def _file(self, tp: TP) -> Path:
         return Path(self._options.folder) / f"{tp.topic}-{tp.partition}"

@@ -13,6 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 from fenghuo.schemas.settings import environment
 from tests.contract.conftest import Broker
 from tests.contract.probe import Assigned, Line, Options, Seen, digest
+from tests.parts.kafka import Kafka
 from tests.parts.process import Process
 
 pytestmark = pytest.mark.real
@@ -126,8 +127,7 @@ def rows(seen: list[Seen]) -> list[tuple[Any, ...]]:
     found = []
     for before, fetch in zip([None, *seen], seen, strict=False):
         assert before is None or fetch.start == before.stop, "a gap between fetches"
-        assert fetch.start <= fetch.offsets[0]
-        assert fetch.offsets[-1] < fetch.stop
+        assert all(fetch.start <= offset < fetch.stop for offset in fetch.offsets)
         for at, offset in enumerate(fetch.offsets):
             headers = fetch.headers.get(str(at), [])
             found.append((offset, fetch.values[at], fetch.record_ms[at], headers))
@@ -225,10 +225,55 @@ def test_no_start_offsets_ends_the_process(
     topic = "nowhere"
     broker.make_topics({topic: 1})
     run = start(Options("probe-nowhere", [topic], str(tmp_path), fails=True))
-    deadline = time.monotonic() + READ_S_MAX
-    while run.process.alive() and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-    assert run.process.kill() == 70
+    assert exit_code(run) == 70
     assert "cannot tell where to start reading" in run.process.tail()
     assert "the store of the offsets is away" in run.process.tail()
+
+
+@pytest.mark.parametrize("level", [2, 1])
+def test_a_closed_group_ends_the_process(
+    broker: Broker, level: int, start: Callable[..., Run], tmp_path: Path
+) -> None:
+    """What the group's coordinator cannot cure is raised by the next read, not swallowed."""
+    topic = f"closed-{level}"
+    broker.make_topics({topic: 1})
+    broker.send(topic, 0, [b"1"])
+    folder = write_offsets(tmp_path / "offsets", {(topic, 0): 0})
+    options = Options(f"probe-{topic}", [topic], folder, expelled=True)
+    run = start(options, transport=level, tick_ms=100)
+
+    assert exit_code(run) == 70
+    assert "GroupAuthorizationFailedError" in run.process.tail()
+
+
+@pytest.mark.parametrize("level", [2, 1])
+def test_marks_of_transactions_leave_no_gap(
+    kafka: Kafka, level: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """A marker takes an offset and is no record: fetches must still follow on each other."""
+    broker, topic = Broker("kafka", kafka), f"transactions-{level}"
+    broker.make_topics({topic: 1})
+    producer = broker.producer(transactional_id=topic)
+    producer.init_transactions()
+    folder = write_offsets(tmp_path / "offsets", {(topic, 0): 0})
+    run = Run(broker, tmp_path, Options(f"probe-{topic}", [topic], folder), transport=level)
+    request.addfinalizer(run.process.kill)
+    run.process.start()
+    for number in range(4):
+        producer.begin_transaction()
+        last = producer.send(topic, str(number).encode(), partition=0)
+        producer.commit_transaction()
+        wait(run, lambda last=last: reached([run], f"{topic}/0", last.get(30).offset + 1))
+    producer.close(10)
+
+    assert run.process.stop() == 0
+    offsets = [row[0] for row in rows(run.seen(f"{topic}/0"))]
+    assert offsets == [0, 2, 4, 6]
+
+
+def exit_code(run: Run) -> int | None:
+    """The code of a probe that is to end by itself."""
+    deadline = time.monotonic() + READ_S_MAX / 3
+    while run.process.alive() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return run.process.kill()

@@ -1,0 +1,113 @@
+"""The whole river as its users run it: every part a process, on a broker and a store of one's
+choice.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.parts.process import Process, free_port
+
+PARTS = ("gather", "judge", "archive", "api")
+READY_S_MAX = 60
+ROOT = Path(__file__).resolve().parents[2]
+REPLAYS = ROOT / "deploy" / "campaigns" / "replays.toml"
+
+
+class River:
+    """Gather, judge, archive and api on a broker and a store; more gather workers on demand."""
+
+    def __init__(self, kafka: str, store: str, folder: Path, campaign: Path = REPLAYS) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.env = {
+            "FENGHUO_KAFKA": kafka,
+            "FENGHUO_STORE": store,
+            "FENGHUO_CAMPAIGN": str(campaign),
+            "FENGHUO_HTTP_PORT": str(self.port),
+        }
+        self.parts: dict[str, Process] = {}
+
+    def __enter__(self) -> Self:
+        for name in PARTS:
+            self.start(name)
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self.parts.values():
+            part.stop()
+
+    def start(self, name: str) -> None:
+        """Start a part; `gather-2` is a second gather worker."""
+        kind = name.partition("-")[0]
+        if name not in self.parts:
+            command = [sys.executable, "-m", "fenghuo.streams", "run", kind]
+            self.parts[name] = Process(name, command, self.folder / f"{name}.log", self.env)
+        self.parts[name].start()
+
+    def kill(self, name: str) -> None:
+        """kill -9, and start again as a supervisor would."""
+        self.parts[name].kill()
+        self.parts[name].start()
+
+    def wait_ready(self) -> None:
+        """Until the api answers /readyz."""
+        deadline = time.monotonic() + READY_S_MAX
+        while True:
+            try:
+                self.get("readyz")
+                return
+            except (urllib.error.URLError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"not ready: {error}: {self.logs()}") from error
+                time.sleep(0.2)
+
+    def get(self, path: str) -> Any:
+        """What the api answers."""
+        url = f"http://127.0.0.1:{self.port}/{path}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return json.load(answer)
+
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """Begin a `fenghuo` command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "fenghuo.streams", *command],
+            env={**os.environ, **self.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a `fenghuo` command to its end: exit code and what it printed."""
+        running = self.begin(*command)
+        out, err = running.communicate(timeout=300)
+        return running.returncode, out if running.returncode == 0 or out.strip() else err
+
+    def audit(self) -> tuple[int, dict[str, Any]]:
+        """The books."""
+        code, out = self.run("audit", "--json", "--wait", "90")
+        return code, json.loads(out)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failure's message."""
+        return "\n".join(
+            f"== {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-12:])
+            for path in sorted(self.folder.glob("*.log"))
+        )
+
+
+def replay(river: River, files: Sequence[Path], mapping: str) -> dict[str, Any]:
+    """Replay files at full speed to the end."""
+    code, out = river.run("replay", mapping, *map(str, files), "--json")
+    assert code == 0, out
+    found: dict[str, Any] = json.loads(out)
+    return found
