@@ -131,9 +131,10 @@ class GatherPart(Part):
                 f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: "
                 "records are missing"
             )
+        before = state.tally
         state.add(fetch)
+        self._note(topics.KIND_OF[tp.topic], len(fetch.values), before, state.tally)
         self._record_ms[tp] = self.progress_ms = now_ms()
-        metrics.READ.labels(topics.KIND_OF[tp.topic]).inc(len(fetch.values))
         while self._pending() > PENDING_MAX:
             self._published.clear()
             await self._published.wait()
@@ -167,6 +168,12 @@ class GatherPart(Part):
 
     def is_behind(self) -> bool:
         return any(self._end(tp) > state.next_offset for tp, state in self._states.items())
+
+    def _note(self, kind: str, messages: int, before: Tally, after: Tally) -> None:
+        metrics.READ.labels(kind).inc(messages)
+        metrics.EVENTS.labels(kind, "accepted").inc(after.accepted - before.accepted)
+        metrics.EVENTS.labels(kind, "late").inc(after.late - before.late)
+        metrics.EVENTS.labels(kind, "refused").inc(after.refused - before.refused)
 
     def _pending(self) -> int:
         return sum(state.pending for state in self._states.values())

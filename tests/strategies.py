@@ -210,7 +210,7 @@ BROKEN: tuple[tuple[bytes | None, tuple[str, ...]], ...] = (
     (b"[", ("not_json",)),
     (b"}],[{", ("not_json",)),
     (b"{}],[{}", ("schema",)),
-    (b"]\n,\n[", ("not_json", "not_json", "not_json")),
+    (b"]\n,\n[", ("not_json", "not_json", "not_an_event")),
     (b"\xff\xfe{}", ("not_json",)),
     (b"\xef\xbb\xbf{}", ("not_json",)),
     (b"nonsense", ("not_json",)),

@@ -59,7 +59,7 @@ export function areaPath(path) {
 }
 
 /** An SVG that fills its box; lines keep their width. */
-export function plot(className) {
+export function plot(className = "fill") {
   const id = `fade${(serial += 1)}`;
   const fade = s("linearGradient", { id, x1: 0, x2: 0, y1: 0, y2: 1 },
     s("stop", { offset: 0, "stop-color": "#C9D6E6", "stop-opacity": 0.2 }),

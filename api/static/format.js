@@ -3,9 +3,10 @@
 
 export const DASH = "—";
 
+// From how much on, divided by what, called what.
 const STEPS = {
-  zh: [[1e8, "亿"], [1e4, "万"]],
-  en: [[1e9, "B"], [1e6, "M"], [1e3, "K"]],
+  zh: [[1e8, 1e8, "亿"], [1e4, 1e4, "万"]],
+  en: [[1e9, 1e9, "B"], [1e6, 1e6, "M"], [1e4, 1e3, "K"]],
 };
 
 /** A number in two parts: digits and unit, so that the unit can be set smaller. */
@@ -117,9 +118,9 @@ const NOTHING = { digits: DASH, unit: "" };
 
 function scaled(value, lang, decimals) {
   const size = Math.abs(value);
-  for (const [step, unit] of STEPS[lang] ?? STEPS.zh) {
+  for (const [from, step, unit] of STEPS[lang] ?? STEPS.zh) {
     // Rounded first: 9 999.6 is 1.00万, not 10,000.
-    if (Math.round(size) >= step) {
+    if (Math.round(size) >= from) {
       const part = value / step;
       return { digits: grouped(part, decimals(part, unit)), unit };
     }

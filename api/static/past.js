@@ -1,6 +1,7 @@
 // The last ten minutes of a few series: the server's snapshot, carried on by each view. Pure.
 
 export const POINTS_MAX = 300;
+const SLOTS_MIN = 90;
 const SERIES = [
   "gmv_fen", "gmv_due_fen", "orders_per_s", "requests_per_s", "complaints_per_10k", "error_rate",
   "latency_p99_ms",
@@ -35,6 +36,16 @@ export function follow(past, view) {
     regions[region.region] = grow(past.regions[region.region], region.orders_per_s);
   }
   return { stepMs, endMs, series, regions };
+}
+
+/** How many places a line gets: the whole width from three minutes on, ten minutes at most. */
+export function slotsOf(points) {
+  return Math.max(SLOTS_MIN, points?.length ?? 0);
+}
+
+/** How many minutes a line covers, in whole ones. */
+export function minutesOf(past, points) {
+  return Math.round((slotsOf(points) * past.stepMs) / 60_000);
 }
 
 /** How much a series grew per minute over the last `minutes`, or null. */

@@ -29,7 +29,7 @@ from fenghuo.schemas.warning import State, Transition
 
 FILE = Path(__file__).resolve().parents[2] / "deploy" / "campaigns" / "double11.toml"
 START_MS = 1_794_398_400_000  # 2026-11-11 20:00 in China
-WARM_S = 300
+WARM_S = 420
 """The rehearsal began this long before the first board."""
 
 Level_ = int | None
@@ -143,7 +143,7 @@ def _scopes(rule: Rule) -> list[str]:
         if scope == "total":
             found.append("total")
         elif scope == "kind":
-            found += [f"kind={kind}" for kind in KINDS]
+            found.append(f"kind={getattr(rule.metric, 'of', KINDS[0])}")
         else:
             found += [f"{scope}={label}" for label in campaign().labels[scope]]
     return found

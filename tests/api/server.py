@@ -149,7 +149,7 @@ def _play(second: float) -> None:
     source = FakeSource(Latest(clock()))
     listener: socket.socket = api.listen("127.0.0.1", 0)
     state: dict[str, Any] = {"rate": 4, "second": second, "empty": False}
-    for step in range(max(0, int(second) - 600), int(second)):
+    for step in range(max(2 - boards.WARM_S, int(second) - 600), int(second)):
         past = boards.board(step, now_ms=clock() - round((second - step) * 1000))
         source.latest.apply(past, clock())
 

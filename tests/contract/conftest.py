@@ -1,7 +1,10 @@
 """Both brokers, both stores and both pairs of them, by name; and a log to write into."""
 
 import asyncio
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -9,8 +12,9 @@ import pytest
 from kafka import KafkaProducer
 
 from fenghuo.schemas.settings import Settings
-from tests.parts.clickhouse import ClickHouse
+from fenghuo.schemas.store import socket_path
 from tests.parts.kafka import Kafka
+from tests.parts.process import Process
 from tests.parts.tansu import Tansu
 
 # Tansu holds a group's first join for half the session; Apache Kafka takes no less than this.
@@ -75,11 +79,23 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return Broker(request.param, request.getfixturevalue(request.param))
 
 
+@pytest.fixture(scope="session")
+def chdb() -> Iterator[str]:
+    """An owner of a folder that this session started, and ends."""
+    with tempfile.TemporaryDirectory(prefix="fenghuo-chdb-") as folder:
+        command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", folder]
+        owner = Process("chdb", command, Path(folder) / "owner.log")
+        try:
+            owner.start()
+            owner.wait_ready(socket_path(Path(folder)).exists, 30)
+            yield f"chdb:{folder}"
+        finally:
+            owner.kill()
+            socket_path(Path(folder)).unlink(missing_ok=True)
+
+
 @pytest.fixture(params=["chdb", "clickhouse"])
-def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty store; what is in it is gone afterwards."""
-    if request.param == "chdb":
-        yield request.getfixturevalue("chdb")
-        return
-    server: ClickHouse = request.getfixturevalue("clickhouse")
-    yield server.url
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Both stores; what is in them is not yours alone."""
+    found = request.getfixturevalue(request.param)
+    return found if request.param == "chdb" else str(found.url)

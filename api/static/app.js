@@ -1,0 +1,186 @@
+// The wall: one stream in, one picture out. Builds the panels once, then only changes text.
+
+import { attr, h, text } from "./dom.js";
+import { clock, duration } from "./format.js";
+import { ages } from "./freshness.js";
+import { books } from "./panels/books.js";
+import { gmv } from "./panels/gmv.js";
+import { header } from "./panels/header.js";
+import { rates } from "./panels/rates.js";
+import { recent } from "./panels/recent.js";
+import { regions } from "./panels/regions.js";
+import { traffic } from "./panels/traffic.js";
+import { warnings } from "./panels/warnings.js";
+import { follow, start } from "./past.js";
+import { Stream } from "./stream.js";
+import { choose, fill, WORDS } from "./words.js";
+
+const REDRAW_MS = 250;
+const HISTORY_MS = 60_000;
+const HISTORY_POINTS = 240;
+const YEAR_S = 31_536_000;
+const root = document.documentElement;
+const wall = document.getElementById("wall");
+const told = document.getElementById("told");
+
+let lang = choose(location.search, document.cookie, navigator.languages);
+let campaign = null;
+let parts = [];
+let banner = null;
+let stream = null;
+const now = { view: null, past: start(null), history: null, cameMs: 0 };
+let levels = null;
+
+async function boot() {
+  campaign = await fetchCampaign();
+  build();
+  stream = new Stream("/api/v1/stream", onView, render);
+  setInterval(render, REDRAW_MS);
+  setInterval(fetchHistory, HISTORY_MS);
+}
+
+/** The campaign, asked for until it comes: the page may be up before the api is. */
+async function fetchCampaign() {
+  for (;;) {
+    try {
+      const answer = await fetch("/api/v1/campaign");
+      if (answer.ok) return await answer.json();
+    } catch {
+      // the line is down: again
+    }
+    await new Promise((done) => setTimeout(done, 1_000));
+  }
+}
+
+/** GMV since the beginning, from the store; the page does without where there is none. */
+async function fetchHistory() {
+  if (now.view === null) return;
+  const { start_ms: begin } = now.view.campaign;
+  const end = now.view.as_of_ms;
+  if (end === null || end - begin < 120_000) return;
+  const step = Math.min(86_400, Math.ceil((end - begin) / 1000 / HISTORY_POINTS));
+  const span = `from_ms=${begin}&to_ms=${end}&step=${step}`;
+  try {
+    const answer = await fetch(`/api/v1/history?metric=order.paid_amount_fen&${span}`);
+    if (!answer.ok) return;
+    const { series, from_ms: from, step_s: stepS } = await answer.json();
+    let sum = 0;
+    now.history = (series[0]?.points ?? []).map((fen, place) => {
+      sum += fen ?? 0;
+      return [(from + (place + 1) * stepS * 1000 - begin) / 60_000, sum];
+    });
+  } catch {
+    // the store is away: the last ten minutes are still there
+  }
+}
+
+function build() {
+  const ctx = { lang, t: WORDS[lang], campaign };
+  attr(root, "lang", ctx.t.lang);
+  document.title = `${ctx.t.brand} · ${campaign.title[lang]}`;
+  const panels = {
+    header: header(ctx, switchLang), gmv: gmv(ctx), traffic: traffic(ctx), rates: rates(ctx),
+    regions: regions(ctx), warnings: warnings(ctx), recent: recent(ctx), books: books(ctx),
+  };
+  parts = Object.values(panels);
+  banner = h("div.banner", { role: "alert", hidden: "" });
+  wall.replaceChildren(
+    panels.header.node,
+    h("main", h("div.sums", panels.gmv.node, panels.traffic.node), panels.rates.node,
+      panels.regions.node, h("aside", panels.warnings.node, panels.recent.node)),
+    panels.books.node, banner,
+  );
+  render();
+}
+
+function switchLang() {
+  lang = lang === "zh" ? "en" : "zh";
+  document.cookie = `lang=${lang}; path=/; max-age=${YEAR_S}; samesite=lax`;
+  const address = new URL(location.href);
+  address.searchParams.delete("lang");
+  history.replaceState(null, "", address);
+  build();
+}
+
+function onView(view, whole) {
+  if (view.page !== root.dataset.page) renew(view.page);
+  const first = now.view === null;
+  now.view = view;
+  now.cameMs = performance.now();
+  now.past = whole ? start(view.past) : follow(now.past, view);
+  announce(view);
+  if (first) fetchHistory();
+  render();
+}
+
+/** The server has a newer page: take it, each browser at its own moment, once for each version. */
+function renew(version) {
+  if (sessionStorage.getItem("page") === version) return;
+  sessionStorage.setItem("page", version);
+  setTimeout(() => location.reload(), Math.random() * 5_000);
+}
+
+/** Changes upwards are read out; the numbers are not. */
+function announce(view) {
+  const found = new Map(view.verdicts.map((one) => [`${one.rule}|${one.scope}`, one.level ?? 0]));
+  if (levels !== null) {
+    const risen = view.verdicts.filter((one) => {
+      const before = levels.get(`${one.rule}|${one.scope}`) ?? 0;
+      return one.level > before;
+    });
+    risen.sort((a, b) => b.level - a.level);
+    if (risen.length) {
+      const [one] = risen;
+      const level = campaign.levels[one.level].title[lang];
+      const { rule, scope } = names(one);
+      attr(told, "aria-live", one.level === 5 ? "assertive" : "polite");
+      text(told, fill(WORDS[lang].announce, { rule, scope, level }));
+    }
+  }
+  levels = found;
+}
+
+function render() {
+  const t = WORDS[lang];
+  const { view } = now;
+  const state = stream?.state ?? "waiting";
+  attr(root, "data-state", view === null ? "waiting" : state);
+  if (view === null) {
+    attr(banner, "hidden", null);
+    text(banner, (stream?.silentMs ?? 0) > 5_000 ? t.waiting_long : `${t.waiting}…`);
+    return;
+  }
+  const elapsed = performance.now() - now.cameMs;
+  const serverMs = view.server_ms + elapsed;
+  const picture = {
+    ...now, t, lang, campaign, serverMs, ages: ages(view, elapsed),
+    ruleOf: (one) => names(one).rule,
+    nameOf: (one) => {
+      const { rule, scope } = names(one);
+      return `${rule} · ${scope}`;
+    },
+  };
+  for (const part of parts) part.update(picture);
+  attr(banner, "hidden", state === "offline" ? null : "");
+  if (state === "offline") {
+    const at = clock(view.server_ms, campaign.utc_offset_minutes);
+    const away = fill(t.offline, { for: duration(elapsed), at });
+    text(banner, `${away} · ${fill(t.reconnecting, { n: stream.tries })}`);
+  }
+  attr(root, "data-level", view.level ?? "n");
+  attr(root, "data-ready", "1");
+}
+
+/** Rule and scope in words: "region=south" is what the campaign calls it. */
+function names({ rule, scope }) {
+  const found = campaign.rules.find((one) => one.id === rule);
+  const [dimension, label] = scope.split("=");
+  const place = campaign.titles[dimension]?.[label]?.[lang];
+  const known = dimension === "kind" ? WORDS[lang][label] : place;
+  return {
+    rule: found?.title[lang] ?? rule,
+    scope: scope === "total" ? WORDS[lang].total : (known ?? label),
+  };
+}
+
+boot();

@@ -1,0 +1,153 @@
+"""Whatever moment the archive dies at: what is in the table afterwards is what the newest pulses say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fenghuo.schemas import pulse
+from fenghuo.schemas.pulse import Rows, Source
+from fenghuo.streams import archive
+from fenghuo.streams.archive import Pulses
+from tests.laws.table import Table
+from tests.laws.test_merge_laws import SERIES, SOURCES, Pulse, content, head_of, newest, rows_of
+
+Publication = tuple[Source, dict[int, int]]
+"""Seconds of one source with their versions, published together."""
+PUBLICATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(SOURCES),
+        st.dictionaries(st.integers(1_000, 1_004), st.integers(1, 6), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=6,
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("read"), st.integers(1, 3)),
+        st.tuples(st.sampled_from(("due", "insert", "stored", "commit", "crash")), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+def frames_of(publications: Iterable[Publication], rows_max: int) -> tuple[list[bytes], list[Pulse]]:
+    """Topic `pulses`, with frames cut inside a second, and the pulses it holds."""
+    frames: list[bytes] = []
+    pulses: list[Pulse] = []
+    for source, seconds in publications:
+        named = {second: (version, content((source, second, version))) for second, version in seconds.items()}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pulse, "ROWS_MAX", rows_max)
+            frames += pulse.encode(head_of(source), rows_of(named, SERIES))
+        pulses += [(source, second, version) for second, version in seconds.items()]
+    return frames, pulses
+
+
+class Keeper:
+    """The archive as part_archive composes it: a tick is due, insert, stored, commit; fetches come in between."""
+
+    def __init__(self, frames: list[bytes]) -> None:
+        self.frames, self.table = frames, Table()
+        self.committed = 0
+        self.crash()
+
+    def crash(self, _: int = 0) -> None:
+        self.pulses, self.next = Pulses(), self.committed
+        self.blocks: list[archive.Block] | None = None
+        self.before = self.next
+        self.is_inserted = self.is_stored = False
+
+    def read(self, size: int) -> None:
+        for frame in self.frames[self.next : self.next + size]:
+            head, rows = pulse.decode(frame)
+            self.pulses.see(head, rows, self.next, now_ms=0)
+            self.next += 1
+
+    def due(self, _: int = 0) -> None:
+        if self.blocks is None:
+            self.before, self.blocks = self.next, self.pulses.due(now_ms=10**9)
+
+    def insert(self, _: int = 0) -> None:
+        if self.blocks is not None:
+            self.table.insert(self.blocks)
+            self.is_inserted = True
+
+    def stored(self, _: int = 0) -> None:
+        if self.is_inserted:
+            self.pulses.stored()
+            self.blocks, self.is_inserted, self.is_stored = None, False, True
+
+    def commit(self, _: int = 0) -> None:
+        if self.is_stored:
+            self.committed = max(self.committed, self.pulses.safe_offset(self.before))
+            self.is_stored = False
+
+    def finish(self) -> Table:
+        for step in (self.due, self.insert, self.stored, self.commit):
+            step()
+        self.read(len(self.frames))
+        for step in (self.due, self.insert, self.stored, self.commit):
+            step()
+        return self.table
+
+
+def run(publications: list[Publication], steps: list[tuple[str, int]], rows_max: int = 2) -> None:
+    frames, pulses = frames_of(publications, rows_max)
+    keeper = Keeper(frames)
+    for name, number in steps:
+        step: Any = getattr(keeper, name)
+        step(number)
+    table = keeper.finish()
+
+    assert table.seconds() == {
+        (source.log, source.topic, source.partition, second * 1000): (one[2], content(one))
+        for (source, second), one in newest(pulses).items()
+    }
+    assert keeper.committed == len(frames)
+    assert keeper.pulses.rows == 0
+
+
+@given(PUBLICATIONS, STEPS)
+@example(  # the second half of a pulse comes while the first half is being inserted
+    [(SOURCES[0], {1_000: 2})],
+    [("read", 1), ("due", 0), ("read", 1), ("insert", 0), ("stored", 0)],
+)
+@example(  # a newer pulse comes while the older one is being inserted, and then the archive dies
+    [(SOURCES[0], {1_000: 1}), (SOURCES[0], {1_000: 3})],
+    [("read", 1), ("due", 0), ("read", 1), ("insert", 0), ("stored", 0), ("commit", 0), ("crash", 0)],
+)
+@example(  # stored, but not yet committed
+    [(SOURCES[0], {1_000: 1})],
+    [("read", 1), ("due", 0), ("insert", 0), ("crash", 0), ("read", 1), ("due", 0), ("insert", 0)],
+)
+def test_a_crash_at_any_moment_changes_nothing_in_the_table(
+    publications: list[Publication], steps: list[tuple[str, int]]
+) -> None:
+    run(publications, steps)
+
+
+@given(PUBLICATIONS, STEPS)
+def test_nothing_below_the_committed_offset_is_missing_from_the_table(
+    publications: list[Publication], steps: list[tuple[str, int]]
+) -> None:
+    """At every moment, not only at the end: what is committed may be deleted from the topic."""
+    frames, _ = frames_of(publications, rows_max=100)
+    keeper = Keeper(frames)
+    for name, number in steps:
+        step: Any = getattr(keeper, name)
+        step(number)
+        safe: dict[tuple[str, str, int, int], int] = {}
+        for frame in frames[: keeper.committed]:
+            head, rows = pulse.decode(frame)
+            for second, version in _versions(rows):
+                place = (head.source.log, head.source.topic, head.source.partition, second)
+                safe[place] = max(safe.get(place, 0), version)
+        stored = {place: version for place, (version, _) in keeper.table.seconds().items()}
+        assert all(stored.get(place, 0) >= version for place, version in safe.items())
+
+
+def _versions(rows: Rows) -> set[tuple[int, int]]:
+    return set(zip(rows.second_ms.tolist(), rows.stamp["version"].tolist(), strict=True))

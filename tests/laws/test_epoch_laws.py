@@ -1,0 +1,153 @@
+"""Counting again under other terms replaces everything; replayed dead letters count once."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.pulse import Head
+from fenghuo.streams.archive import Pulses, late_block
+from fenghuo.streams.gather import Gather, Taken, Terms
+from tests.laws.model import CUTS, count, total
+from tests.laws.river import TERMS, Worker, beginning, fetch_of, source_of
+from tests.laws.table import Table
+from tests.laws.test_codec_laws import SAMPLES
+from tests.laws.test_gather_laws import STEPS, Step, drive
+from tests.strategies import (
+    FUTURE_MS,
+    LABELS,
+    LATENESS_MS,
+    START_MS,
+    Message,
+    Record,
+    kinds_and_logs,
+    single,
+)
+
+Log = tuple[str, list[Record]]
+OTHER_LABELS: Mapping[str, Sequence[str]] = {**LABELS, "region": ("Mars", "west"), "channel": ()}
+
+
+def store(table: Table, kind: str, taken: Taken) -> None:
+    """What a worker published, as the archive brings it into the table."""
+    archive = Pulses()
+    source = source_of(kind)
+    head = Head(kind, source, 0, 0, 0, None, None, 0, None, False, taken.tally)
+    archive.see(head, taken.pulses, 0, now_ms=0)
+    table.insert(archive.due(now_ms=10**9))
+    if len(taken.late):
+        table.insert([late_block(kind, [(source, taken.late)])])
+
+
+def counted(
+    table: Table, kind: str, records: list[Record], *, epoch: int, labels: Mapping[str, Sequence[str]], terms: Terms
+) -> None:
+    """The log counted under these terms, a record at a time, all of it stored."""
+    codec = Codec(Coder(kind, labels, CUTS[kind]))
+    gather = Gather(source_of(kind), codec, terms, beginning(kind, epoch=epoch, terms=terms))
+    for record in records:
+        gather.add(fetch_of([record]))
+        store(table, kind, gather.take())
+
+
+@given(kinds_and_logs(), st.booleans(), st.booleans())
+def test_counting_again_under_other_labels_replaces_everything(
+    log: Log, is_zombie: bool, is_cut_short: bool
+) -> None:
+    """Also while a worker with the old labels goes on publishing, and when the old count was never finished."""
+    kind, records = log
+    table = Table()
+    old = records[: len(records) // 2] if is_cut_short else records
+    counted(table, kind, old, epoch=0, labels=LABELS, terms=TERMS)
+    counted(table, kind, records, epoch=1, labels=OTHER_LABELS, terms=TERMS)
+    if is_zombie:
+        counted(table, kind, records, epoch=0, labels=LABELS, terms=TERMS)
+    model = count(kind, records, labels=OTHER_LABELS)
+
+    assert {place[3]: rows for place, (_, rows) in table.seconds().items()} == {
+        second: rows for second, (_, rows) in model.pulses.items()
+    }
+    if not is_zombie:
+        late = {(offset, idx, series): values for (offset, idx, series), (_, values) in model.late.items()}
+        stored = {
+            (offset, idx, series): values
+            for (_, offset, idx, _), (series, values) in table.late_rows.items()
+        }
+        assert stored == late
+
+
+@pytest.mark.parametrize(
+    ("before_ms", "after_ms"), [(10_000, 2_000), (2_000, 10_000)], ids=["shorter", "longer"]
+)
+def test_counting_again_with_another_lateness_counts_every_event_once(
+    before_ms: int, after_ms: int
+) -> None:
+    """One event is late under one lateness and on time under the other; its second has no other event."""
+    records = [
+        Record(i, START_MS + 6_000, single({**SAMPLES["complaint"], "ts": START_MS + ts}))
+        for i, ts in enumerate((6_000, 500))
+    ]
+    table = Table()
+    for epoch, lateness_ms in enumerate((before_ms, after_ms)):
+        terms = Terms(lateness_ms, FUTURE_MS, 0, 2**60, f"lateness {lateness_ms}")
+        counted(table, "complaint", records, epoch=epoch, labels=LABELS, terms=terms)
+    everything = [rows for _, rows in table.seconds().values()]
+    everything += [{series: values} for series, values in table.late_rows.values()]
+
+    assert total(everything)["", "", ""] == (2, 2)
+
+
+def replays(records: list[Record], again: list[tuple[int, int]]) -> list[Record]:
+    """The log with events of it sent again later, each marked as a replay of some letter."""
+    made, last = list(records), records[-1] if records else Record(0, START_MS, Message(b"{", ("not_json",)))
+    for i, letter in enumerate(again):
+        event = {**SAMPLES["order"], "ts": last.record_ms, "amount_fen": 1 + letter[0]}
+        made.append(Record(last.offset + 1 + i, last.record_ms, single(event), letter))
+    return made
+
+
+LETTERS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), max_size=10)
+
+
+@given(LETTERS, STEPS)
+def test_a_replayed_letter_counts_once_restarts_included(
+    again: list[tuple[int, int]], steps: list[Step]
+) -> None:
+    records = replays([], again)
+    merged = drive(Worker("order", records), steps)
+
+    assert merged.tally.accepted == len(set(again))
+    assert merged.tally.refused == len(again) - len(set(again))
+    assert set(merged.letters.values()) <= {"already_replayed"}
+    merged.check(count("order", records))
+
+
+@given(kinds_and_logs(size_max=6), LETTERS, STEPS)
+def test_replays_inside_any_log_are_a_function_of_the_log(
+    log: Log, again: list[tuple[int, int]], steps: list[Step]
+) -> None:
+    """Every message may carry the header: whole arrays and frames, broken ones, events out of time."""
+    kind, records = log
+    marked = [
+        Record(r.offset, r.record_ms, r.message, letter) for r, letter in zip(records, again, strict=False)
+    ]
+    records = [*marked, *records[len(marked) :]]
+
+    drive(Worker(kind, records), steps).check(count(kind, records))
+
+
+@pytest.mark.parametrize("lateness_ms", [0, LATENESS_MS])
+def test_a_letter_that_is_still_broken_stays_replayable(lateness_ms: int) -> None:
+    """A replay that is refused again has not been counted, so the next replay of the same letter may count."""
+    records = [
+        Record(0, START_MS, Message(b"{", ("not_json",)), (7, 0)),
+        Record(1, START_MS, single({**SAMPLES["order"], "ts": START_MS}), (7, 0)),
+        Record(2, START_MS, single({**SAMPLES["order"], "ts": START_MS}), (7, 0)),
+    ]
+    terms = Terms(lateness_ms, FUTURE_MS, 0, 2**60, "t")
+    merged = Worker("order", records, terms=terms).finish()
+
+    assert merged.letters == {(0, 0): "not_json", (2, 0): "already_replayed"}
