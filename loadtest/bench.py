@@ -53,8 +53,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fenghuo-bench-") as folder:
         if options.seconds:
             found |= _live(Path(folder), options.seconds)
-        for form, events in (("json", JSON_MESSAGES), ("frame", FRAME_ROWS)):
-            found[f"gather_{form}"] = _backlog(Path(folder), form, events)
+    for form, events in (("json", JSON_MESSAGES), ("frame", FRAME_ROWS)):
+        found[f"gather_{form}"] = _backlog(form, events)
     if options.as_json:
         print(json.dumps(found))
         return
@@ -120,7 +120,7 @@ def _cross(bootstrap: str, viewer: Viewer) -> list[int]:
     return waits
 
 
-def _backlog(folder: Path, form: str, events: int) -> dict[str, Any]:
+def _backlog(form: str, events: int) -> dict[str, Any]:
     """One gather worker alone against a full topic: events a second, CPU and memory."""
     rate = events // 10
     with _tansu() as bootstrap:
@@ -143,7 +143,6 @@ def _backlog(folder: Path, form: str, events: int) -> dict[str, Any]:
         "per_s": round(done / spent_s) if spent_s else None,
         "cpu_us_each": round(cpu_s / samples[-1][1] * 1e6, 3),
         "rss_mib_max": max(s[2] for s in samples) >> 20,
-        "folder": folder.name,
     }
 
 

@@ -70,8 +70,7 @@ class Coder:
         self._raw: dict[tuple[object, ...], int] = {}
         self._known: dict[tuple[object, ...], int] = {}
         self._series_ids: dict[Series, int] = {}
-        self._rows: list[tuple[tuple[int, ...], tuple[bool, ...], int, int]] = []
-        self._tables: tuple[Ints, npt.NDArray[np.bool_], Ints, Ints] | None = None
+        self._table = _Table(len(self.cuts), len(MEASURES[kind]))
 
     def codes(self, keys: Sequence[tuple[object, ...]]) -> npt.NDArray[np.int64]:
         """The code of each raw key (values of `fields`)."""
@@ -94,16 +93,16 @@ class Coder:
 
     def unknown(self, codes: Ints) -> int:
         """How many labels of these events the campaign does not name."""
-        return int(self._table()[2][codes].sum()) if len(codes) else 0
+        return int(self._table.unknown[codes].sum()) if len(codes) else 0
 
     def regions(self, codes: Ints) -> tuple[Ints, tuple[str, ...]]:
         """Index of the region of each event, and the regions the indexes stand for."""
         names = (*sorted(self._labels.get("region", ())), OTHER)
-        return self._table()[3][codes], names
+        return self._table.region[codes], names
 
     def paid(self, codes: Ints) -> npt.NDArray[np.bool_]:
         """Which of these order events are paid ones."""
-        paid: npt.NDArray[np.bool_] = self._table()[1][codes, MEASURES["order"].index("paid")]
+        paid: npt.NDArray[np.bool_] = self._table.counted[codes, MEASURES["order"].index("paid")]
         return paid
 
     def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
@@ -112,7 +111,7 @@ class Coder:
         group: any small integers (the second's index); n: events; x: amount in fen (order) or
         weight (traffic).
         """
-        series_of, counts_in, _, _ = self._table()
+        series_of, counts_in = self._table.series, self._table.counted
         code, bucket = np.divmod(cell, self.buckets)
         names = columns(self.kind)
         size = len(self.series)
@@ -130,18 +129,6 @@ class Coder:
                 np.add.at(out, base[:, cut] + at, x)
         return uniq // size, uniq % size, out.reshape(len(uniq), len(names))
 
-    def _table(self) -> tuple[Ints, npt.NDArray[np.bool_], Ints, Ints]:
-        """The code table as arrays: series by cut, measures counted in, unknown labels, region."""
-        if self._tables is None:
-            width = len(MEASURES[self.kind])
-            self._tables = (
-                np.array([row[0] for row in self._rows], np.int64).reshape(-1, len(self.cuts)),
-                np.array([row[1] for row in self._rows], np.bool_).reshape(-1, width),
-                np.array([row[2] for row in self._rows], np.int64),
-                np.array([row[3] for row in self._rows], np.int64),
-            )
-        return self._tables
-
     def _resolve(self, key: tuple[object, ...]) -> int:
         """Bound the labels, then the code of what is left."""
         unknown = 0
@@ -155,14 +142,13 @@ class Coder:
         full = (*bounded, counted, unknown)
         code = self._known.get(full)
         if code is None:
-            code = self._known[full] = len(self._rows)
+            code = self._known[full] = len(self._known)
             names = dict(zip(self.dimensions, map(str, bounded), strict=True))
             series = tuple(self._series(cut, names) for cut in self.cuts)
             region = (*sorted(self._labels.get("region", ())), OTHER).index(
                 names.get("region", OTHER)
             )
-            self._rows.append((series, counted, unknown, region))
-            self._tables = None
+            self._table.set(code, series, counted, unknown=unknown, region=region)
         return code
 
     def _bound(self, dim: str, value: object) -> tuple[str, int]:
@@ -183,6 +169,36 @@ class Coder:
             found = self._series_ids[series] = len(self.series)
             self.series.append(series)
         return found
+
+
+class _Table:
+    """What each code means, as arrays that grow by doubling."""
+
+    def __init__(self, cuts: int, measures: int) -> None:
+        self.series: Ints = np.zeros((64, cuts), np.int64)
+        self.counted: npt.NDArray[np.bool_] = np.zeros((64, measures), np.bool_)
+        self.unknown: Ints = np.zeros(64, np.int64)
+        self.region: Ints = np.zeros(64, np.int64)
+
+    def set(
+        self,
+        code: int,
+        series: tuple[int, ...],
+        counted: tuple[bool, ...],
+        *,
+        unknown: int,
+        region: int,
+    ) -> None:
+        """Enter a code: its series by cut, measures it counts in, unknown labels, region."""
+        if code >= len(self.unknown):
+            self.series, self.counted, self.unknown, self.region = (
+                np.concatenate((array, np.zeros_like(array)))
+                for array in (self.series, self.counted, self.unknown, self.region)
+            )
+        self.series[code] = series
+        self.counted[code] = counted
+        self.unknown[code] = unknown
+        self.region[code] = region
 
 
 def _weighs_x(kind: str, name: str) -> bool:

@@ -167,10 +167,10 @@ _SERIES = pa.struct([("cut", pa.string()), ("k1", pa.string()), ("k2", pa.string
 
 def _frame(head: Head, rows: Rows) -> bytes:
     used, index = np.unique(rows.code, return_inverse=True)
-    table = [dict(zip(("cut", "k1", "k2"), rows.series[int(code)], strict=True)) for code in used]
-    series = pa.DictionaryArray.from_arrays(
-        pa.array(index.astype(np.int32)), pa.array(table, _SERIES)
-    )
+    keys = zip(*(rows.series[code] for code in used.tolist()), strict=True)
+    names = [pa.array(column, pa.string()) for column in keys] or [pa.array([], pa.string())] * 3
+    table = pa.StructArray.from_arrays(names, fields=list(_SERIES))
+    series = pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), table)
     flat = pa.array(np.ascontiguousarray(rows.values).ravel())
     values = pa.FixedSizeListArray.from_arrays(flat, rows.values.shape[1])
     arrays = {"second_ms": pa.array(rows.second_ms), "series": series, "values": values}

@@ -87,15 +87,15 @@ class Pulses:
             if size + len(held.rows) > INSERT_ROWS_MAX and self._chosen:
                 break
             size += len(held.rows)
-            self._chosen[key] = held.version
+            self._chosen[key] = held.rows
             by_kind.setdefault(key[0], []).append((key[1], held.rows))
         return [pulse_block(kind, parts) for kind, parts in by_kind.items()]
 
     def stored(self) -> None:
         """The blocks of the last `due` are safe; what was replaced meanwhile stays."""
-        for key, version in self._chosen.items():
+        for key, rows in self._chosen.items():
             held = self._held[key]
-            if held.version == version:
+            if held.rows is rows:  # neither replaced nor made whole by a second frame
                 self.rows -= len(held.rows)
                 del self._held[key]
         self._chosen = {}

@@ -58,6 +58,8 @@ class Part:
 
     name: str
     topics: Sequence[str]
+    compression: str | None = None
+    """How the records it sends are compressed; pulses are already."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -112,6 +114,7 @@ class Part:
             producer_max_request_size=MESSAGE_BYTES_MAX,
             producer_linger=0,
             producer_acks=-1,
+            producer_compression_type=self.compression,
             agent_supervisor=mode.CrashingSupervisor,
             Monitor=Quiet,
             datadir=Path(tempfile.gettempdir()) / "fenghuo-faust",

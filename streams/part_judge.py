@@ -18,8 +18,8 @@ from fenghuo.streams.gather import Fetch
 from fenghuo.streams.judge import Judge
 from fenghuo.streams.part import Part, now_ms
 
-BOARD_MS = 500
-"""A board is sent this often, and at once when a level changed."""
+BOARD_MS = 240
+"""A board is sent this often, which is every tick, and at once when a level changed."""
 BOARDS_READ = 8
 log = logging.getLogger("fenghuo.judge")
 
@@ -29,6 +29,7 @@ class JudgePart(Part):
 
     name = "judge"
     topics = (topics.PULSES,)
+    compression = "gzip"
 
     def __init__(self, settings: Settings) -> None:
         self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)

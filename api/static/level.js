@@ -4,7 +4,8 @@ import { attr, h, s } from "./dom.js";
 
 const SHAPES = {
   ring: () => [
-    s("circle", { cx: 12, cy: 12, r: 9.6, fill: "none", stroke: "currentColor", "stroke-width": 2 }),
+    s("circle", { cx: 12, cy: 12, r: 9.6, fill: "none", stroke: "currentColor",
+      "stroke-width": 2 }),
     s("path", {
       d: "M8 12.300l2.800 2.700 5.200-5.600", fill: "none", stroke: "currentColor",
       "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round",

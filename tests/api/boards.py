@@ -78,6 +78,17 @@ def board(
     )
 
 
+def named(made: Board, name: str) -> Board:
+    """The same board with this for a region's name, and for every reason."""
+    first, *rest = made.overview.regions
+    regions = (replace(first, region=name), *rest)
+    verdicts = tuple(
+        replace(verdict, reason=name, scope=verdict.scope.replace("east", name))
+        for verdict in made.verdicts
+    )
+    return replace(made, overview=replace(made.overview, regions=regions), verdicts=verdicts)
+
+
 def without_data(made: Board) -> Board:
     """The same board when nothing has come yet: null everywhere, never 0."""
     empty = replace(

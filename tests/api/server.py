@@ -148,7 +148,9 @@ def _play(second: float) -> None:
     clock = Clock()
     source = FakeSource(Latest(clock()))
     listener: socket.socket = api.listen("127.0.0.1", 0)
-    state: dict[str, Any] = {"rate": 4, "second": second, "empty": False}
+    # Before its beginning the story has no board at all, until it is told to jump.
+    rate = 4 if second > -boards.WARM_S else 0
+    state: dict[str, Any] = {"rate": rate, "second": second, "empty": False, "evil": ""}
     for step in range(max(2 - boards.WARM_S, int(second) - 600), int(second)):
         past = boards.board(step, now_ms=clock() - round((second - step) * 1000))
         source.latest.apply(past, clock())
@@ -160,6 +162,7 @@ def _play(second: float) -> None:
                 state["second"] += 0.25
                 made = boards.board(state["second"], now_ms=clock())
                 made = boards.without_data(made) if state["empty"] else made
+                made = boards.named(made, state["evil"]) if state["evil"] else made
                 source.push_from_afar(made, clock())
 
     def listen_on() -> None:

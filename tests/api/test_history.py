@@ -84,7 +84,7 @@ def make_world(kind: str, chance: random.Random) -> World:
             "partition": chance.randrange(4),
         }
         second = {"second_ms": ZERO + chance.randrange(SECONDS) * 1000}
-        place = {**source, **second}
+        place: Row = {**source, **second}
         if any(all(row[k] == v for k, v in place.items()) for row in world.pulses):
             continue
         version = chance.randrange(1, 2**40)
@@ -128,7 +128,7 @@ def write(url: str, kind: str, world: World, chance: random.Random) -> None:
         for part in range(3):
             block = twice[part::3]
             made.insert(table, {name: [row[name] for row in block] for name, _ in columns})
-    refused = {
+    refused: dict[str, list[Any]] = {
         "log": ["log-a"] * 3,
         "topic": [TOPIC_OF[kind]] * 3,
         "partition": [0, 0, 1],

@@ -1,17 +1,20 @@
 """The batch transport hands over what is in the log, at both levels, on both brokers."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiokafka
 import msgspec
 import pytest
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka import KafkaConsumer, TopicPartition
 
 from fenghuo.schemas.settings import environment
-from tests.contract.conftest import Broker
+from tests.contract.conftest import SESSION_MS, Broker
 from tests.contract.probe import Assigned, Line, Options, Seen, digest
 from tests.parts.kafka import Kafka
 from tests.parts.process import Process
@@ -19,6 +22,7 @@ from tests.parts.process import Process
 pytestmark = pytest.mark.real
 
 READ_S_MAX = 60
+GUESTS = 12
 LARGE = bytes(range(256)) * (5 * 4096)  # 5 MiB
 _names = iter(range(1_000_000))
 
@@ -206,6 +210,47 @@ def test_two_members_share_and_take_over(
     for tp in names:
         offsets = {offset for run in both for seen in run.seen(tp) for offset in seen.offsets}
         assert offsets == set(range(sent))
+
+
+@pytest.mark.parametrize("level", [2, 1])
+def test_members_that_come_and_go_end_nobody(
+    broker: Broker, level: int, start: Callable[..., Run], tmp_path: Path
+) -> None:
+    """A read that waits while the group changes finds partitions without a position, or nothing."""
+    topic = f"coming-{level}"
+    broker.make_topics({topic: 4})
+    names = [f"{topic}/{partition}" for partition in range(4)]
+    folder = write_offsets(tmp_path / "offsets", {(topic, partition): 0 for partition in range(4)})
+    run = start(Options(f"probe-{topic}", [topic], folder), transport=level)
+    wait(run, lambda: bool(run.assigned()))
+    for _ in range(GUESTS):
+        rounds = len(run.assigned())
+        asyncio.run(visit(broker, f"fenghuo-probe-{topic}", topic))
+        wait(run, lambda rounds=rounds: len(run.assigned()) >= rounds + 2)
+    broker.send(topic, 3, [b"after all"])
+    wait(run, lambda: reached([run], names[3], 1))
+
+    assert run.process.stop() == 0
+    check_starts(run)
+
+
+async def visit(broker: Broker, group: str, topic: str) -> None:
+    """Another member joins the group, gets its share, and leaves."""
+    guest = aiokafka.AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=broker.bootstrap,
+        group_id=group,
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+        session_timeout_ms=SESSION_MS[broker.make],
+        enable_auto_commit=False,
+    )
+    await guest.start()
+    try:
+        async with asyncio.timeout(30):
+            while not guest.assignment():
+                await asyncio.sleep(0.02)
+    finally:
+        await guest.stop()
 
 
 def check_starts(run: Run) -> None:

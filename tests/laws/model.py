@@ -1,8 +1,7 @@
 """The definition of the counting in plain Python: event by event, with dicts. Slow, and easy to believe."""
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fenghuo.schemas.events import TS_MIN_MS
@@ -34,16 +33,18 @@ class Counted:
     @property
     def pulses(self) -> dict[int, tuple[int, dict[Series, Values]]]:
         """Second -> (offset after its last event, series)."""
-        versions = {second: offset + 1 for second, offset, _ in self.on_time}
-        return {second: (version, self.at(second, version)) for second, version in versions.items()}
+        made: dict[int, tuple[int, dict[Series, Values]]] = {}
+        for second, offset, parts in self.on_time:
+            sums = made[second][1] if second in made else {}
+            made[second] = (offset + 1, _add(sums, parts))
+        return made
 
     def at(self, second: int, version: int) -> dict[Series, Values]:
         """What a second looks like, read up to an offset."""
         sums: dict[Series, Values] = {}
         for of, offset, parts in self.on_time:
             if of == second and offset < version:
-                for series, values in parts.items():
-                    sums[series] = _plus(sums.get(series, (0,) * len(values)), values)
+                _add(sums, parts)
         return sums
 
 
@@ -59,15 +60,16 @@ def count(
     """A whole log, counted by the book."""
     made, replayed = Counted(), set[tuple[int, int]]()
     for record in records:
-        is_again = False
-        if record.replay and any(isinstance(outcome, dict) for outcome in record.message.outcomes):
-            is_again = record.replay in replayed
-            replayed.add(record.replay)
         made.unknown_fields += record.message.unknown_fields
-        for idx, outcome in enumerate(record.message.outcomes):
-            reason = outcome if isinstance(outcome, str) else "already_replayed" if is_again else ""
-            if isinstance(outcome, dict) and not reason:
-                reason = _out_of_time(outcome["ts"], record.record_ms + future_ms)
+        reasons = [
+            one if isinstance(one, str) else _out_of_time(one["ts"], record.record_ms + future_ms)
+            for one in record.message.outcomes
+        ]
+        if record.replay and "" in reasons:  # something of it could count: once is enough
+            if record.replay in replayed:
+                reasons = [reason or "already_replayed" for reason in reasons]
+            replayed.add(record.replay)
+        for idx, (outcome, reason) in enumerate(zip(record.message.outcomes, reasons, strict=True)):
             if reason:
                 made.letters[record.offset, idx] = reason
             elif isinstance(outcome, dict):
@@ -145,14 +147,18 @@ def values_of(kind: str, event: Event) -> Values:
     return (1, weight, weight if event["status"] >= 500 else 0, *buckets)
 
 
-def _plus(one: Values, other: Values) -> Values:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
-
-
-def total(parts: Sequence[Mapping[Series, Values]]) -> dict[Series, Values]:
+def total(parts: Iterable[Mapping[Series, Values]]) -> dict[Series, Values]:
     """The sum of several, series by series."""
-    sums: dict[Series, Values] = defaultdict(tuple)
+    sums: dict[Series, Values] = {}
     for part in parts:
-        for series, values in part.items():
-            sums[series] = _plus(sums[series] or (0,) * len(values), values)
-    return dict(sums)
+        _add(sums, part)
+    return sums
+
+
+def _add(sums: dict[Series, Values], parts: Mapping[Series, Values]) -> dict[Series, Values]:
+    for series, values in parts.items():
+        before = sums.get(series)
+        sums[series] = (
+            values if before is None else tuple(a + b for a, b in zip(before, values, strict=True))
+        )
+    return sums

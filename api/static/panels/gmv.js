@@ -77,7 +77,7 @@ function course({ campaign, lang }) {
       attr(line, "d", path);
       attr(area, "d", path ? areaPath(path) : "");
       const last = reached.at(-1);
-      attr(dot, "hidden", last ? null : "");
+      attr(dot, "hidden", last && now.view.overview.gmv_fen !== null ? null : "");
       if (last) {
         dot.style.left = `${(last[0] / minutes) * 100}%`;
         dot.style.top = `${(1 - last[1] / top) * 100}%`;
@@ -93,7 +93,7 @@ function course({ campaign, lang }) {
 }
 
 /** [minute, fen]: from the store where it has been asked, then from the last ten minutes. */
-function reachedPairs({ view, past, history }, start) {
+function reachedPairs({ past, history }, start) {
   const points = past.series.gmv_fen ?? [];
   const first = past.endMs - points.length * past.stepMs;
   const recent = points
@@ -102,7 +102,6 @@ function reachedPairs({ view, past, history }, start) {
   const before = recent.length ? recent[0][0] : Infinity;
   const stored = (history ?? []).filter(([minute]) => minute < before);
   const pairs = [...stored, ...recent];
-  if (view.overview.gmv_fen === null) return [];
   if (pairs.length && pairs[0][0] < 1.5) pairs.unshift([0, 0]);
   return pairs;
 }

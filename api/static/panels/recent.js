@@ -21,6 +21,7 @@ export function recent(ctx) {
       keyed(list, kept, rows, (one) => `${one.rule}|${one.scope}|${one.seq}`, () =>
         change(ctx, now));
       attr(empty, "hidden", rows.length ? "" : null);
+      attr(list, "hidden", rows.length ? null : "");
     },
   };
 }

@@ -59,6 +59,7 @@ function tile(ctx, region) {
       text(values[1], reading(one.complaints_per_10k, "per_10k", lang));
       text(values[2], percent(one.payment_failure, 2));
       this.part = part;
+      this.level = one.level;
     },
     refresh(now) {
       made.fresh(now);
@@ -70,7 +71,7 @@ function tile(ctx, region) {
       // The worst rule of this zone is why the tile has its level.
       const [worst] = sorted(now.view.verdicts.filter((v) => v.scope === `region=${region}`));
       attr(why, "class", `why lv${worst?.level ?? "n"}`);
-      text(rule, worst?.level ? now.ruleOf(worst) : t.normal);
+      text(rule, worst?.level ? now.ruleOf(worst) : this.level === null ? t.no_data : t.normal);
       text(value, worst?.level ? reading(worst.value, worst.unit, lang) : "");
     },
   };

@@ -51,7 +51,7 @@ function headroom(value, lines, lang, t, room, label) {
     return;
   }
   text(room, percent(Math.abs(1 - value / line.requests_per_s)));
-  text(label, fill(above ? t.headroom : t.beyond, { line: ` ${line.title[lang]} ` }).trim());
+  text(label, fill(above ? t.headroom : t.beyond, { line: line.title[lang] }));
 }
 
 function capacityBar(lines, top) {

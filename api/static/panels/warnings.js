@@ -1,4 +1,4 @@
-// The warning board: red first; each with its value, the bound it crossed, the next one, since when.
+// The warning board: red first; each with its value, the bound it crossed, since when.
 
 import { attr, h, keyed, text } from "../dom.js";
 import { bound, clock, duration, reading, whole } from "../format.js";
@@ -7,12 +7,20 @@ import { fill } from "../words.js";
 import { panel } from "./panel.js";
 
 const ROWS_MAX = 40;
+const NO_DATA_ROWS_MAX = 5;
 
 /** Warnings first, the highest on top, the longest-standing first; then what has no data. */
 export function sorted(verdicts) {
   const shown = verdicts.filter((one) => one.level > 0 || one.state === "no_data");
   const rank = (one) => (one.level === null ? -1 : one.level);
   return shown.sort((a, b) => rank(b) - rank(a) || a.since_ms - b.since_ms);
+}
+
+/** The rows to show: not more than a screen, and a few of those without data to stand for all. */
+export function fitting(rows) {
+  const graded = rows.filter((one) => one.level !== null);
+  const unknown = rows.filter((one) => one.level === null);
+  return [...graded, ...unknown.slice(0, NO_DATA_ROWS_MAX)].slice(0, ROWS_MAX);
 }
 
 /** How many verdicts stand on each level; index 0 is normal, `unknown` has no level. */
@@ -53,11 +61,13 @@ export function warnings(ctx) {
       const worst = rows.find((one) => one.level > 0);
       text(first, worst ? now.nameOf(worst) : "");
       ladder.update(counts.levels);
-      keyed(list, kept, rows.slice(0, ROWS_MAX), (one) => `${one.rule}|${one.scope}`,
+      const shown = fitting(rows);
+      keyed(list, kept, shown, (one) => `${one.rule}|${one.scope}`,
         () => alarm(ctx));
       for (const [key, row] of kept) row.refresh(now, key);
       attr(empty, "hidden", rows.length ? "" : null);
-      text(foot, footText(counts, rows.length, t));
+      attr(list, "hidden", rows.length ? null : "");
+      text(foot, footText(counts, rows.length - shown.length, t));
     },
   };
 }
@@ -67,9 +77,9 @@ function headline(level, campaign, lang, t) {
   return level === 0 ? t.all_normal : campaign.levels[level].title[lang];
 }
 
-function footText({ levels, unknown, few }, rows, t) {
+function footText({ levels, unknown, few }, more, t) {
   const parts = [`${t.normal} ${levels[0]}`, `${t.no_data} ${unknown}`, `${t.too_few} ${few}`];
-  if (rows > ROWS_MAX) parts.unshift(fill(t.more, { n: rows - ROWS_MAX }));
+  if (more) parts.unshift(fill(t.more, { n: more }));
   return parts.join("  ·  ");
 }
 
@@ -102,7 +112,8 @@ function alarm(ctx) {
   const value = h("b.n");
   const limit = h("span.n");
   const next = h("span.n.wide");
-  const node = h("li.alarm", sign.node, h("div.what", title, h("span.detail", chip, since, lasts, samples)),
+  const detail = h("span.detail", chip, since, lasts, samples);
+  const node = h("li.alarm", sign.node, h("div.what", title, detail),
     h("div.values", value, h("span.limits", limit, next)));
   let shown = null;
   return {

@@ -1,0 +1,143 @@
+"""The judge run by hand in tests: a small campaign, a topic of pulses, and judges that read it."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import msgspec
+
+from fenghuo.schemas import status
+from fenghuo.schemas.campaign import Campaign, parse
+from fenghuo.schemas.pulse import Head, Rows
+from fenghuo.schemas.status import Board
+from fenghuo.schemas.warning import Transition
+from fenghuo.streams.judge import Judge
+from tests.strategies import START_MS
+
+LADDER = """
+levels.blue = { enter = 2, leave = 1.5 }
+levels.cyan = { enter = 4, leave = 3 }
+levels.yellow = { enter = 6, leave = 5 }
+levels.orange = { enter = 8, leave = 7 }
+levels.red = { enter = 10, leave = 9 }
+"""
+FALLING = """
+levels.blue = { enter = 0.9, leave = 0.95 }
+levels.cyan = { enter = 0.8, leave = 0.85 }
+levels.yellow = { enter = 0.7, leave = 0.75 }
+levels.orange = { enter = 0.6, leave = 0.65 }
+levels.red = { enter = 0.5, leave = 0.55 }
+"""
+_RULES = (
+    # id, unit, direction, scopes, fewest samples, metric
+    ("ordering", "per_s", "rising", "all", 1, ("rate", "measure = 'order.events', window_s = 5")),
+    ("paying", "per_s", "rising", "all", 1, ("rate", "measure = 'order.paid', window_s = 60")),
+    (
+        *("failing", "percent", "rising", "all", 5),
+        ("ratio", "numerator = ['order.failed'], denominator = ['order.paid', 'order.failed'], "
+         "window_s = 10, scale = 100"),
+    ),
+    (
+        *("complaining", "ratio", "rising", "all", 1),
+        ("ratio", "numerator = ['complaint.complaints'], denominator = ['order.events'], "
+         "window_s = 20, scale = 1"),
+    ),
+    (
+        *("dropping", "ratio", "falling", "all", 1),
+        ("change", "measure = 'order.events', window_s = 10, baseline_s = 40"),
+    ),
+    (
+        *("slow", "ms", "rising", "all", 1),
+        ("quantile", "measure = 'traffic.latency_ms', q = 0.9, window_s = 10"),
+    ),
+    (
+        *("full", "ratio", "rising", "total", 1),
+        ("share", "measure = 'traffic.requests', window_s = 5, of = 'capacity.old'"),
+    ),
+    ("pacing", "ratio", "falling", "all", 1, ("pace", "measure = 'order.paid_amount_fen'")),
+    ("stale", "s", "rising", "kind", 0, ("age", "of = 'order'")),
+    ("silent", "s", "rising", "kind", 0, ("silence", "of = 'traffic'")),
+)
+_SCOPES = {"all": '["total", "region"]', "total": '["total"]', "kind": '["kind"]'}
+
+
+def _rule(
+    name: str, unit: str, direction: str, scopes: str, samples: int, metric: tuple[str, str]
+) -> str:
+    return f"""
+[[rules]]
+id = "{name}"
+title = {{ zh = "{name}", en = "{name}" }}
+unit = "{unit}"
+direction = "{direction}"
+scopes = {_SCOPES[scopes]}
+metric = {{ kind = "{metric[0]}", {metric[1]} }}
+min_samples = {samples}
+hold_up_s = {{ blue = 2, cyan = 1.5, yellow = 1, orange = 0.5 }}
+hold_down_s = 3
+{LADDER if direction == "rising" else FALLING}"""
+
+
+TEXT = f"""
+[campaign]
+name = "day"
+title = {{ zh = "日", en = "Day" }}
+start = "2026-11-11T00:00:00+08:00"
+end = "2026-11-12T00:00:00+08:00"
+
+[labels]
+region = ["east", "west"]
+category = ["books", "food"]
+channel = ["app", "web"]
+payment = ["card", "wallet"]
+system = ["cart", "pay"]
+type = ["delivery", "quality"]
+action = ["buy", "view"]
+promotion = ["gift"]
+
+[cuts]
+order = [["promotion"]]
+
+[targets]
+gmv_fen = 1_000_000
+region_share = {{ east = 0.75, west = 0.25 }}
+
+[capacity]
+old = {{ requests_per_s = 10, title = {{ zh = "旧", en = "Old" }} }}
+
+[pace]
+curve = [[0, 0.0], [60, 0.5], [1440, 1.0]]
+{"".join(_rule(*rule) for rule in _RULES)}
+"""
+
+
+@cache
+def campaign() -> Campaign:
+    """A campaign with a rule of each metric kind, in the total and in two regions."""
+    made = parse(TEXT, "day.toml")
+    assert made.start_ms == START_MS
+    return made
+
+
+Pulses = Sequence[tuple[Head, Rows]]
+
+
+class Duty:
+    """One judge over a topic of pulses, as part_judge composes it; its board travels as bytes."""
+
+    def __init__(self, topic: Pulses, board: bytes | None = None) -> None:
+        last = None if board is None else status.decode(board)
+        self.topic = topic
+        self.judge = Judge(campaign(), last)
+        self.next = 0 if last is None else last.rewind_offset
+
+    def tick(self, now_ms: int, end: int) -> tuple[Board, Sequence[Transition]]:
+        """Read the topic up to `end`, then grade."""
+        for offset in range(self.next, end):
+            self.judge.see(*self.topic[offset], offset)
+        self.next = max(self.next, end)
+        return self.judge.grade(now_ms, self.next)
+
+
+def plain(board: Board) -> object:
+    """A board as values that compare with a readable difference."""
+    return msgspec.to_builtins(board)
