@@ -24,6 +24,9 @@ CONNECT_S: Final = 10
 STOP_S: Final = 2.0
 LATE_MS: Final = 100
 """A message that leaves this long after its due time is late."""
+LINGER_MS: Final = 50
+"""How long messages wait for company. Brokers pay by the batch, Tansu for every batch it ever took.
+"""
 IN_FLIGHT_MESSAGES_MAX: Final = 50_000
 IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024
 NAP_S: Final = 0.002
@@ -113,7 +116,7 @@ class Sender:
                 bootstrap_servers=bootstrap.split(","),
                 enable_idempotence=True,
                 acks="all",
-                linger_ms=5,
+                linger_ms=LINGER_MS,
                 batch_size=256 * 1024,
                 max_request_size=MESSAGE_BYTES_MAX,
                 delivery_timeout_ms=DELIVERY_S * 1000,

@@ -23,7 +23,7 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import metrics
 from fenghuo.streams.gather import Fetch
-from fenghuo.streams.transport import BatchTransport, die
+from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
 STOP_S_MAX = 3.0
 """A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""
@@ -58,6 +58,8 @@ class Part:
 
     name: str
     topics: Sequence[str]
+    fetch_wait_ms = FETCH_WAIT_MS
+    """How long the broker may hold a fetch back."""
     compression: str | None = None
     """How the records it sends are compressed; pulses are already."""
 
@@ -112,14 +114,14 @@ class Part:
             broker_request_timeout=30.0,
             broker_max_poll_interval=86_400.0,
             producer_max_request_size=MESSAGE_BYTES_MAX,
-            producer_linger=0,
+            producer_linger=0.005,
             producer_acks=-1,
             producer_compression_type=self.compression,
             agent_supervisor=mode.CrashingSupervisor,
             Monitor=Quiet,
             datadir=Path(tempfile.gettempdir()) / "fenghuo-faust",
         )
-        app.transport = BatchTransport.of(app, s.transport, self.start_offsets)
+        app.transport = BatchTransport.of(app, s.transport, self.start_offsets, self.fetch_wait_ms)
         for name in self.topics:
             schema = _AsIs(value_type=bytes, value_serializer="raw")
             self._attach(app, app.topic(name, schema=schema, acks=False))

@@ -42,6 +42,7 @@ class ArchivePart(Part):
     """Faust agents over the internal topics that are kept; one at a time, others stand by."""
 
     name = "archive"
+    fetch_wait_ms = 1_000
     topics = (topics.PULSES, topics.LATE, topics.REFUSED, topics.TRANSITIONS)
 
     def __init__(self, settings: Settings) -> None:

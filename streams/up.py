@@ -123,7 +123,11 @@ def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings,
         # id
         command += ["--cluster-id", f"mem-{secrets.token_hex(6)}", "--silent"]
         helpers.append(Child("broker", command, {}, folder / "broker.log"))
-        settings = msgspec.structs.replace(settings, kafka=address, session_timeout_ms=3_000)
+        # Tansu goes through all batches of a partition at every fetch: the fewer the better
+        partitions = settings.partitions if PREFIX + "PARTITIONS" in os.environ else 1
+        settings = msgspec.structs.replace(
+            settings, kafka=address, session_timeout_ms=3_000, partitions=partitions
+        )
     if PREFIX + "STORE" not in os.environ:
         store = folder / "store"
         store.mkdir(exist_ok=True)

@@ -89,6 +89,15 @@ def named(made: Board, name: str) -> Board:
     return replace(made, overview=replace(made.overview, regions=regions), verdicts=verdicts)
 
 
+def many_regions(made: Board, many: int) -> Board:
+    """The same board of a campaign with this many regions."""
+    regions = tuple(
+        replace(made.overview.regions[number % 5], region=f"region {number}", level=number % 6)
+        for number in range(many)
+    )
+    return replace(made, overview=replace(made.overview, regions=regions))
+
+
 def without_data(made: Board) -> Board:
     """The same board when nothing has come yet: null everywhere, never 0."""
     empty = replace(
@@ -151,10 +160,8 @@ class FakeSource:
 def _scopes(rule: Rule) -> list[str]:
     found = []
     for scope in rule.scopes:
-        if scope == "total":
+        if scope in ("total", "kind"):
             found.append("total")
-        elif scope == "kind":
-            found.append(f"kind={getattr(rule.metric, 'of', KINDS[0])}")
         else:
             found += [f"{scope}={label}" for label in campaign().labels[scope]]
     return found

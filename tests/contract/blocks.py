@@ -8,6 +8,7 @@ import numpy as np
 
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Head, Source, Tally
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import TOPIC_OF
@@ -44,7 +45,7 @@ def blocks(log: str, base_ms: int) -> dict[str, Block]:
     """Table -> block: of each kind 20 events, one late and two refused; and two transitions."""
     campaign, settings = load(Settings().campaign), Settings()
     made: dict[str, Block] = {}
-    letters = []
+    letters: list[Letter] = []
     for kind, coder in coders(campaign).items():
         source = Source(log, TOPIC_OF[kind], 1)
         chosen = terms(settings, campaign)

@@ -71,7 +71,7 @@ class Probe(part.Part):
         return offsets
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
-        headers = {
+        headers: dict[str, list[tuple[str, str | None]]] = {
             str(at): [(key, None if value is None else value.hex()) for key, value in found]
             for at, found in fetch.headers.items()
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from kafka import KafkaProducer
+from numpy.typing import NDArray
 
 from fenghuo.loadtest.frames import frame
 from fenghuo.loadtest.people import Draw
@@ -79,14 +80,14 @@ class Ledger:
     def frame(self, rows: int, now_ms: int) -> None:
         """One Arrow frame of requests."""
         code = np.arange(rows, dtype=np.uint16) % 2
-        profiles = {
+        profiles: dict[str, NDArray[Any]] = {
             "region": np.array(["east", "west"]),
             "system": np.array(["search", "payment"]),
             "channel": np.array(["app", "web"]),
             "action": np.array(["view", "pay"]),
             "status": np.array([200, 503], np.int16),
         }
-        values = {
+        values: dict[str, NDArray[Any]] = {
             "latency_ms": np.arange(rows, dtype=np.uint16),
             "user_id": np.ones(rows, np.uint32),
         }

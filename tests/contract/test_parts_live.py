@@ -4,11 +4,13 @@ One story for each pair of broker and store, told by the fixture; the tests look
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,10 +24,10 @@ from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka as calls
 from tests.contract.conftest import Broker
 from tests.contract.scene import Counts, Ledger
-from tests.parts.clickhouse import clickhouse
-from tests.parts.kafka import kafka
+from tests.parts import clickhouse as clickhouse_part
+from tests.parts import kafka as kafka_part
+from tests.parts import tansu as tansu_part
 from tests.parts.process import Process
-from tests.parts.tansu import tansu
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -50,7 +52,7 @@ class Live:
         for name in names:
             self.parts[name].start()
         for name in names:
-            self.parts[name].wait_ready(lambda name=name: self.is_ready(name), 60)
+            self.parts[name].wait_ready(partial(self.is_ready, name), 60)
 
     def is_ready(self, name: str) -> bool:
         return self.parts[name].log.read_text().count(": ready") >= 1
@@ -120,16 +122,16 @@ def live(
 
 def pair(request: pytest.FixtureRequest, folder: Path, stack: ExitStack) -> tuple[Broker, str]:
     """A broker and a store of this story's own: topics and tables have fixed names."""
-    from tests.conftest import PARTS as REAL
-    from tests.conftest import _need as need
-
     make, kind = request.param.split("-")
-    for name in (make, *(["clickhouse"] if kind == "clickhouse" else [])):
-        assert name in REAL
-        need(name)
-    broker = Broker(make, stack.enter_context(tansu() if make == "tansu" else kafka()))
+    if make == "tansu":
+        need(make, tansu_part.missing())
+        broker = Broker(make, stack.enter_context(tansu_part.tansu()))
+    else:
+        need(make, kafka_part.missing())
+        broker = Broker(make, stack.enter_context(kafka_part.kafka()))
     if kind == "clickhouse":
-        return broker, stack.enter_context(clickhouse()).url
+        need(kind, clickhouse_part.missing())
+        return broker, stack.enter_context(clickhouse_part.clickhouse()).url
     command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", str(folder / "store")]
     owner = Process("store", command, folder / "store.log")
     stack.callback(owner.kill)
@@ -137,6 +139,14 @@ def pair(request: pytest.FixtureRequest, folder: Path, stack: ExitStack) -> tupl
     owner.wait_ready(socket_path(folder / "store").exists, 30)
     stack.callback(socket_path(folder / "store").unlink, missing_ok=True)
     return broker, f"chdb:{folder / 'store'}"
+
+
+def need(name: str, why: str | None) -> None:
+    """As the fixture of that name, which lives no longer than one test."""
+    if why and os.environ.get("FENGHUO_REQUIRE_PARTS") == "1":
+        pytest.fail(f"{name}: {why}, and FENGHUO_REQUIRE_PARTS=1", pytrace=False)
+    if why:
+        pytest.skip(f"SKIPPED: {name}: {why}")
 
 
 def tell(live: Live) -> None:

@@ -37,6 +37,7 @@ METHODS: list[tuple[Any, str, str]] = [
         "_fetch_records",
         "self, consumer, active_partitions, timeout=None, max_records=None",
     ),
+    (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "self, transport"),
     (driver.AIOKafkaConsumerThread, "seek_wait", "self, partitions"),
     (driver.AIOKafkaConsumerThread, "commit", "self, offsets"),
     (driver.Consumer, "_new_consumer_thread", "self"),
@@ -82,7 +83,7 @@ NAMED: list[tuple[Any, str, set[str]]] = [
 ]
 # class, attributes that its instances have (set in `__init__` or on the way)
 ATTRIBUTES: list[tuple[type, set[str]]] = [
-    (aiokafka.AIOKafkaConsumer, {"_fetcher", "_closed", "_subscription"}),
+    (aiokafka.AIOKafkaConsumer, {"_fetcher", "_closed", "_fetch_max_wait_ms"}),
     (fetcher.Fetcher, {"_closed", "_records", "_subscriptions", "_wait_consume_future"}),
     (fetcher.FetchResult, {"_topic_partition", "_partition_records"}),
     (fetcher.PartitionRecords, {"_records", "_check_crcs", "next_fetch_offset"}),

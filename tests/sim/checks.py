@@ -119,8 +119,8 @@ def check_end(day: "Day") -> None:
     assert day.judge is not None
     board, _ = day.judge.judge.grade(day.now_ms, day.judge.next)
     same(day, "GMV on the board", board.overview.gmv_fen, paid_fen)
-    for topic, log_of in (("pulses", day.broker.pulses), ("late", day.broker.late)):
-        same(day, f"committed offset of {topic}", day.committed[topic], len(log_of))
+    for topic, offset in day.committed.items():
+        same(day, f"committed offset of {topic}", offset, len(getattr(day.broker, topic)))
 
 
 def _check_table(day: "Day", place: Place, model: Counted) -> None:

@@ -1,5 +1,6 @@
 """A campaign day with everything going wrong that may go wrong, drawn from a seed."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from random import Random
 
@@ -55,7 +56,7 @@ class Day:
             self.ticks += 1
             self.feed.produce(self.now_ms)
             self.tick()
-            if self.ticks % 250 == 0:
+            if self.ticks == 200:
                 checks.check_heads(self)
         self.settle()
         checks.check_end(self)
@@ -78,7 +79,7 @@ class Day:
         self.random.shuffle(places)
         for i, worker in enumerate(self.gathers):
             if worker.states and self.faults.strike("zombie", 0.4):
-                self.zombies.append((worker, self.random.randint(1, 30)))
+                self.zombies.append((worker, self.random.randint(1, 15)))
                 self.gathers[i] = GatherWorker(self.broker, self._dies("gather"))
         at = self.random.randint(0, len(places))
         for worker, mine in zip(self.gathers, (places[:at], places[at:]), strict=True):
@@ -97,7 +98,7 @@ class Day:
     def fetch(self, worker: GatherWorker, place: Place) -> None:
         """What lies ahead, in fetches of any size; at times one that was read before comes again."""
         state, log = worker.states[place], self.broker.sources[place]
-        ahead = next((i for i, r in enumerate(log) if r.offset >= state.next_offset), len(log))
+        ahead = bisect_left(log, state.next_offset, key=lambda record: record.offset)
         if ahead and self.faults.strike("fetch twice", 0.05):
             worker.on_fetch(place, log[max(ahead - 3, 0) : ahead], self.now_ms)
         while ahead < len(log):
@@ -174,6 +175,11 @@ class Day:
             self.judge = self.judge or JudgeWorker(self.broker, self._dies("judge"))
             self.steady = self.steady or self._new_steady()
             self.tick()
+        for _ in range(2):  # nobody speaks any more: the archive hears the last words
+            self.now_ms += 10_000
+            for topic in TOPICS:
+                self.archive.read(topic, 10**9, self.now_ms)
+            self.archive.on_tick(self.now_ms, is_store_up=True)
 
     def _new_steady(self) -> JudgeWorker:
         return JudgeWorker(self.broker, lambda: False)

@@ -21,7 +21,7 @@ from tests.strategies import (
 
 DAY_MS = 86_400_000
 PARTITIONS = 4
-BURSTS = 60
+BURSTS = 40
 """Stretches of the day in which something happens; between them nobody says anything for minutes."""
 Place = tuple[str, int]
 """(topic, partition)."""
@@ -55,7 +55,7 @@ class Feed:
         for kind, topic in TOPIC_OF.items():
             for partition in range(PARTITIONS):
                 if self.random.random() < 0.45:
-                    for _ in range(self.random.choice((1, 1, 2, 6))):
+                    for _ in range(self.random.choice((1, 1, 2, 8))):
                         self._append((topic, partition), now_ms, self._message(kind, now_ms))
         if self._poison and self.random.random() < 0.05:
             self._replay(now_ms)

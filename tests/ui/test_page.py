@@ -34,7 +34,7 @@ CLIPPED = """() => {
     if (!box.width) continue;
     const hides = getComputedStyle(node).overflowX !== 'visible';
     let out = hides && node.scrollWidth > node.clientWidth + 1;
-    const panel = node.closest('.panel, .top, .books');
+    const panel = node.closest('.panel, .top, .books, .regions');
     const frame = panel.getBoundingClientRect();
     const scrolls = node.closest('.alarms, .changes');
     if (box.right > frame.right + 1 || box.left < frame.left - 1) out = true;
@@ -237,6 +237,23 @@ def test_no_text_is_cut(
 
         assert seen.page.evaluate(CLIPPED) == []
         assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_many_regions_show_the_worst(
+    chromium: "Browser", played: Story, size: tuple[int, int], tmp_path: Path
+) -> None:
+    with opened(chromium, played, size=size) as seen:
+        played.tell(many=38)
+        seen.wait("document.querySelectorAll('.zone').length === 12")
+        seen.page.screenshot(path=tmp_path / f"many-{size[0]}.png", full_page=True)
+
+        assert {row.get_attribute("data-level") for row in seen.page.locator(".zone").all()} == {
+            "5",
+            "4",
+        }
+        assert "另有 26 个大区" in seen.text(".more")
+        assert seen.page.evaluate(CLIPPED) == []
 
 
 def test_a_finger_finds_the_button(chromium: "Browser", played: Story) -> None:

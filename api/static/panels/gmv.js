@@ -82,10 +82,12 @@ function course({ campaign, lang }) {
         dot.style.left = `${(last[0] / minutes) * 100}%`;
         dot.style.top = `${(1 - last[1] / top) * 100}%`;
       }
-      text(heights.children[0], moneyText(goal, lang));
-      text(heights.children[1], moneyText(goal / 2, lang));
-      heights.children[0].style.top = `${(1 - goal / top) * 100}%`;
-      heights.children[1].style.top = `${(1 - goal / 2 / top) * 100}%`;
+      // Without a target the highest point reached gives the scale.
+      const scale = goal || top / 1.04;
+      text(heights.children[0], moneyText(scale, lang));
+      text(heights.children[1], moneyText(scale / 2, lang));
+      heights.children[0].style.top = `${(1 - scale / top) * 100}%`;
+      heights.children[1].style.top = `${(1 - scale / 2 / top) * 100}%`;
       times(axis, start, end, campaign, lang);
       if (!flags.childNodes.length) flags.append(...waves(campaign, lang));
     },

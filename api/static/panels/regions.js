@@ -9,15 +9,34 @@ import { fill } from "../words.js";
 import { figure, panel, progress } from "./panel.js";
 import { sorted } from "./warnings.js";
 
+const TILES_MAX = 12;
+const ONE_ROW_MAX = 6;
+
+/** The tiles to show: all in the campaign's order, or the worst and largest of too many. */
+export function chosen(regions) {
+  if (regions.length <= TILES_MAX) return regions;
+  const rank = (one) => one.level ?? -1;
+  const worst = (a, b) => rank(b) - rank(a) || (b.gmv_fen ?? 0) - (a.gmv_fen ?? 0);
+  return [...regions].sort(worst).slice(0, TILES_MAX);
+}
+
 export function regions(ctx) {
-  const node = h("div.regions");
+  const tiles = h("div.tiles");
+  const more = h("p.more");
+  const node = h("div.regions", tiles, more);
   const kept = new Map();
   return {
     node,
     update(now) {
-      const shown = now.view.overview.regions;
-      node.style.setProperty("--tiles", shown.length || 1);
-      keyed(node, kept, shown, (one) => one.region, (one) =>
+      const all = now.view.overview.regions;
+      const shown = chosen(all);
+      const dense = shown.length > ONE_ROW_MAX;
+      tiles.style.setProperty("--tiles", dense ? Math.ceil(shown.length / 2) : shown.length || 1);
+      tiles.classList.toggle("dense", dense);
+      const rest = all.length - shown.length;
+      attr(more, "hidden", rest ? null : "");
+      text(more, rest ? fill(ctx.t.more_regions, { n: rest }) : "");
+      keyed(tiles, kept, shown, (one) => one.region, (one) =>
         tile(ctx, one.region));
       for (const [, row] of kept) row.refresh(now);
     },
@@ -71,7 +90,8 @@ function tile(ctx, region) {
       // The worst rule of this zone is why the tile has its level.
       const [worst] = sorted(now.view.verdicts.filter((v) => v.scope === `region=${region}`));
       attr(why, "class", `why lv${worst?.level ?? "n"}`);
-      text(rule, worst?.level ? now.ruleOf(worst) : this.level === null ? t.no_data : t.normal);
+      const word = this.level === null ? t.no_data : campaign.levels[this.level].word[lang];
+      text(rule, worst?.level ? now.ruleOf(worst) : word);
       text(value, worst?.level ? reading(worst.value, worst.unit, lang) : "");
     },
   };

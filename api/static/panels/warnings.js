@@ -59,7 +59,8 @@ export function warnings(ctx) {
       attr(title, "class", `headline lv${view.level ?? "n"}`);
       text(title, headline(view.level, campaign, lang, t));
       const worst = rows.find((one) => one.level > 0);
-      text(first, worst ? now.nameOf(worst) : "");
+      const quiet = counts.unknown ? `${t.no_data} ${counts.unknown}` : "";
+      text(first, worst ? now.nameOf(worst) : quiet);
       ladder.update(counts.levels);
       const shown = fitting(rows);
       keyed(list, kept, shown, (one) => `${one.rule}|${one.scope}`,
