@@ -13,12 +13,12 @@ from fenghuo.api.reader import BoardSource
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 
-_BOOKS: Mapping[str, str] = {
-    "accepted": "Events counted, from the judge's books.",
-    "late": "Events whose second was closed when they came.",
-    "refused": "Events that could not be counted.",
-    "unknown_labels": "Labels that the campaign does not list, counted as other.",
-    "unknown_fields": "Fields that no event has.",
+_BOOKS: Mapping[str, tuple[str, str]] = {
+    "accepted": ("fenghuo_accepted_events", "Events counted, from the judge's books."),
+    "late": ("fenghuo_late_events", "Events whose second was closed when they came."),
+    "refused": ("fenghuo_refused_events", "Events that could not be counted."),
+    "unknown_labels": ("fenghuo_unknown_labels", "Labels counted as other."),
+    "unknown_fields": ("fenghuo_unknown_fields", "Fields that no event has."),
 }
 
 
@@ -116,9 +116,8 @@ def _kinds(board: Board, board_age_ms: int) -> Iterator[Metric]:
             if value is not None:
                 gauge.add_metric([kind.kind], value / per)
         yield gauge
-    for book, text in _BOOKS.items():
-        noun = book if book.startswith("unknown") else f"{book}_events"
-        counter = CounterMetricFamily(f"fenghuo_{noun}", text, labels=["kind"])
+    for book, (name, text) in _BOOKS.items():
+        counter = CounterMetricFamily(name, text, labels=["kind"])
         for kind in board.kinds:
             counter.add_metric([kind.kind], getattr(kind.books, book))
         yield counter

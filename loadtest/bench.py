@@ -93,7 +93,7 @@ def _cross(bootstrap: str, viewer: Viewer) -> list[int]:
     systems = campaigns.load(Path(Settings().campaign)).labels["system"][:CROSSINGS]
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
     waits = []
-    for i, system in enumerate(systems):
+    for system in systems:
         sent_ms = time.time_ns() // 1_000_000
         event = {
             "kind": "traffic",
@@ -108,7 +108,7 @@ def _cross(bootstrap: str, viewer: Viewer) -> list[int]:
             "user_id": "bench",
             "count": 1_000,
         }
-        producer.send(TOPIC_OF["traffic"], json.dumps(event).encode(), partition=i % 4)
+        producer.send(TOPIC_OF["traffic"], json.dumps(event).encode(), partition=0)
         producer.flush()
         time.sleep(3)
         scope = f"system={system}"

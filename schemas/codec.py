@@ -59,7 +59,7 @@ class Codec:
         events = self._together(values)
         if events is not None:
             order = np.arange(len(events), dtype=np.int64)
-            return self._batch(events, order, np.zeros(len(events), np.int64), (), 0)
+            return self._batch(events, order, np.zeros(len(events), np.int64))
         return self._each(values)
 
     def extract(self, value: bytes, idx: int) -> bytes:
@@ -109,8 +109,8 @@ class Codec:
             run.events,
             np.array(run.message, np.int64),
             np.array(run.idx, np.int64),
-            tuple(run.refusals),
-            run.unknown_fields,
+            refusals=tuple(run.refusals),
+            unknown_fields=run.unknown_fields,
         )
 
     def _json(self, message: int, value: bytes | None, run: "_Run") -> None:
@@ -189,8 +189,9 @@ class Codec:
         events: Sequence[Event],
         message: "np.ndarray[tuple[int], np.dtype[np.int64]]",
         idx: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-        refusals: tuple[Refusal, ...],
-        unknown_fields: int,
+        *,
+        refusals: tuple[Refusal, ...] = (),
+        unknown_fields: int = 0,
     ) -> Batch:
         size = len(events)
         ts = np.fromiter(map(attrgetter("ts"), events), np.int64, size)

@@ -10,6 +10,7 @@ index.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -133,7 +134,8 @@ class FrameReader:
             raise FrameError(
                 f"column code: expected a dictionary of structs, got {dictionary.type}"
             )
-        mark = (str(dictionary.type).encode(), *(_bytes(buffer) for buffer in dictionary.buffers()))
+        head = f"{dictionary.type} {len(dictionary)}".encode()
+        mark = (head, *(_bytes(buffer) for buffer in dictionary.buffers()))
         found = self._remembered.get(mark)
         if found is None:
             entries = dictionary.to_pylist()
@@ -164,7 +166,7 @@ def _valid(kind: str, name: str, value: object) -> bool:
     if name in ("new_user", "repeat"):
         return isinstance(value, bool)
     if name == "severity":
-        return isinstance(value, int) and 1 <= value <= 5
+        return type(value) is int and 1 <= value <= 5  # True is no severity
     if name == "status":
         if kind == "order":
             return value in _STATUS
@@ -174,7 +176,10 @@ def _valid(kind: str, name: str, value: object) -> bool:
 
 def _open(value: bytes) -> tuple[pa.RecordBatch, pa.Schema]:
     with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
-        rows = reader.read_next_batch()
+        batches = list(islice(reader, 2))
+        if len(batches) != 1:
+            raise FrameError(f"expected one record batch, got {len(batches) or 'none'}")
+        (rows,) = batches
         if rows.num_rows > EVENTS_PER_MESSAGE_MAX:
             raise FrameError(f"{rows.num_rows} rows, most are {EVENTS_PER_MESSAGE_MAX}")
         if not rows.num_rows:

@@ -53,7 +53,7 @@ class Pulses:
     def __init__(self) -> None:
         self._held: dict[tuple[str, Source, int], _Held] = {}
         self._watermark_ms: dict[Source, int] = {}
-        self._chosen: dict[tuple[str, Source, int], int] = {}
+        self._chosen: dict[tuple[str, Source, int], Rows] = {}
         self.rows = 0
 
     def see(self, head: Head, rows: Rows, offset: int, now_ms: int) -> None:

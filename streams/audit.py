@@ -86,7 +86,7 @@ class Ledger:
     """What the log of one source partition comes to, read fetch by fetch from its beginning."""
 
     def __init__(
-        self, topic: str, partition: int, codec: Codec, lateness_ms: int, future_ms: int
+        self, topic: str, partition: int, codec: Codec, *, lateness_ms: int, future_ms: int
     ) -> None:
         self.topic = topic
         self.partition = partition

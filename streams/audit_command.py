@@ -73,7 +73,10 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     after = await kafka.bounds(settings.kafka, parts)
     for part in parts:
         ledger = Ledger(
-            *part, codecs[topics.KIND_OF[part[0]]], settings.lateness_ms, settings.future_ms
+            *part,
+            codecs[topics.KIND_OF[part[0]]],
+            lateness_ms=settings.lateness_ms,
+            future_ms=settings.future_ms,
         )
         await _read(settings.kafka, ledger, ends[part][1])
         found = audit.compare(ledger, held[part], growing=after[part] != ends[part])

@@ -74,15 +74,20 @@ def run(
 
     match part:
         case "gather":
-            from fenghuo.streams.part_gather import GatherPart as Chosen
+            from fenghuo.streams.part_gather import GatherPart
+
+            life.main(lambda: GatherPart(chosen))
         case "judge":
-            from fenghuo.streams.part_judge import JudgePart as Chosen  # type: ignore[assignment]
+            from fenghuo.streams.part_judge import JudgePart
+
+            life.main(lambda: JudgePart(chosen))
         case "archive":
-            from fenghuo.streams.part_archive import ArchivePart as Chosen  # type: ignore[assignment]
+            from fenghuo.streams.part_archive import ArchivePart
+
+            life.main(lambda: ArchivePart(chosen))
         case _:
             typer.echo(f"fenghuo run: expected one of {', '.join(PARTS)}, got {part!r}", err=True)
             raise typer.Exit(2)
-    life.main(lambda: Chosen(chosen))
 
 
 @app.command()

@@ -59,20 +59,20 @@ class Judge:
     def grade(self, now_ms: int, next_offset: int) -> tuple[Board, Sequence[Transition]]:
         """Every rule graded at now_ms, the machine advanced: the board, and what changed."""
         times = clocks(self._heads, self._rings, now_ms)
-        view = View(self._campaign, self._rings, self._heads, times, now_ms)
+        view = View(self._campaign, self._rings, self._heads, times, now_ms=now_ms)
         verdicts: list[Verdict] = []
         moved: list[Transition] = []
         for rule, scope in self._watched:
-            verdict, transition = self._verdict(rule, scope, view, times, now_ms)
+            verdict, transition = self._verdict(rule, scope, view, times, now_ms=now_ms)
             verdicts.append(verdict)
             if transition is not None:
                 moved.append(transition)
         self._recent.extend(moved)
         self._seq += 1
-        return self._board(verdicts, view, times, now_ms, next_offset), moved
+        return self._board(verdicts, view, times, now_ms=now_ms, next_offset=next_offset), moved
 
     def _verdict(
-        self, rule: Rule, scope: str, view: View, times: dict[str, Clock], now_ms: int
+        self, rule: Rule, scope: str, view: View, times: dict[str, Clock], *, now_ms: int
     ) -> tuple[Verdict, Transition | None]:
         before = self._memory.get((rule.id, scope), State())
         outcome = decide(rule, view.read(rule.metric, scope), before.level)
@@ -106,6 +106,7 @@ class Judge:
         verdicts: Sequence[Verdict],
         view: View,
         times: dict[str, Clock],
+        *,
         now_ms: int,
         next_offset: int,
     ) -> Board:
@@ -165,8 +166,8 @@ class Judge:
             self._campaign.target_due_fen(now_ms),
             view.rate(_ORDERS, "total", RATE_WINDOW_S),
             view.rate(_REQUESTS, "total", RATE_WINDOW_S),
-            view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, 10_000),
-            view.ratio([_ERRORS], [_REQUESTS], "total", RATIO_WINDOW_S, 1),
+            view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, scale=10_000),
+            view.ratio([_ERRORS], [_REQUESTS], "total", RATIO_WINDOW_S, scale=1),
             view.read(
                 Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total"
             ).value,
@@ -182,8 +183,8 @@ class Judge:
             view.paid(region)[1] if self._heads else None,
             None if share is None else round(self._campaign.gmv_fen * share),
             view.rate(_ORDERS, scope, RATE_WINDOW_S),
-            view.ratio([_COMPLAINTS], [_ORDERS], scope, RATIO_WINDOW_S, 10_000),
-            view.ratio([_FAILED], [_PAID, _FAILED], scope, RATIO_WINDOW_S, 1),
+            view.ratio([_COMPLAINTS], [_ORDERS], scope, RATIO_WINDOW_S, scale=10_000),
+            view.ratio([_FAILED], [_PAID, _FAILED], scope, RATIO_WINDOW_S, scale=1),
             max(levels, default=None),
         )
 

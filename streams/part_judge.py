@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import Any
 
 import msgspec
 from faust.types import TP
@@ -86,7 +87,7 @@ class JudgePart(Part):
             return False
         return (self.app.consumer.highwater(TP(topics.PULSES, 0)) or 0) > self._next
 
-    async def _tell(self, transition: Transition) -> asyncio.Future[object]:
+    async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
         metrics.TRANSITIONS.labels(transition.rule, name).inc()
         print(
@@ -94,7 +95,7 @@ class JudgePart(Part):
             flush=True,
         )
         key = f"{transition.rule}|{transition.scope}"
-        return await self.send(topics.TRANSITIONS, key, msgspec.json.encode(transition))  # type: ignore[return-value]
+        return await self.send(topics.TRANSITIONS, key, msgspec.json.encode(transition))
 
     async def _last_board(self) -> Board | None:
         """The newest board there is; one that this version cannot read is passed over."""

@@ -55,6 +55,7 @@ class View:
         rings: Mapping[str, Ring],
         heads: Mapping[Source, Head],
         clocks: Mapping[str, Clock],
+        *,
         now_ms: int,
     ) -> None:
         self.campaign = campaign
@@ -75,7 +76,7 @@ class View:
                     measure, scope, window_s, self.campaign.capacity[line].requests_per_s
                 )
             case Ratio(numerator, denominator, window_s, scale):
-                return self._ratio(numerator, denominator, scope, window_s, scale)
+                return self._ratio(numerator, denominator, scope, window_s, scale=scale)
             case Quantile(measure, q, window_s):
                 return self._quantile(measure, q, scope, window_s)
             case Change(measure, window_s, baseline_s):
@@ -107,10 +108,11 @@ class View:
         under: Sequence[Measure],
         scope: str,
         window_s: int,
+        *,
         scale: float,
     ) -> float | None:
         """A ratio, for the page."""
-        return self._ratio(over, under, scope, window_s, scale).value
+        return self._ratio(over, under, scope, window_s, scale=scale).value
 
     def paid(self, region: str | None) -> tuple[int, int]:
         """(orders, fen) paid since the campaign began, late ones too; of a region or of all."""
@@ -154,6 +156,7 @@ class View:
         under: Sequence[Measure],
         scope: str,
         window_s: int,
+        *,
         scale: float,
     ) -> Reading:
         parts = []

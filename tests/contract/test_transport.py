@@ -23,7 +23,7 @@ from tests.parts.process import Process
 pytestmark = pytest.mark.real
 
 READ_S_MAX = 60
-GUESTS = {"tansu": 1, "kafka": 8}
+GUESTS = {"tansu": 1, "kafka": 5}
 LARGE = bytes(range(256)) * (5 * 4096)  # 5 MiB
 _names = iter(range(1_000_000))
 

@@ -1,0 +1,108 @@
+"""Dead letters: every header travels, a replay names the letter it repeats, foreign records are told apart."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fenghuo.schemas import letters
+from fenghuo.schemas.letters import REPLAY_HEADER, Letter
+from fenghuo.schemas.pulse import Source
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "letter.json"
+LETTER = Letter(
+    source=Source("log-1", "orders", 3),
+    offset=17,
+    idx=2,
+    reason="schema",
+    detail="Expected `int` >= 0 - at `$.amount_fen`",
+    record_ms=1_794_326_400_999,
+    data=b'{"amount_fen":-1}',
+)
+
+
+@given(
+    st.builds(
+        Letter,
+        st.builds(Source, st.text(), st.text(), st.integers(0, 10**6)),
+        st.integers(0, 2**62),
+        st.integers(0, 10**5),
+        st.text(),
+        st.text(),
+        st.integers(-1, 2**62),
+        st.binary(),
+        st.none() | st.tuples(st.integers(0, 2**62), st.integers(0, 10**5)),
+    )
+)
+def test_a_letter_reads_back_as_it_was_written(letter: Letter) -> None:
+    assert letters.from_record(*letters.to_record(letter)) == letter
+
+
+def test_the_record_of_the_first_release_still_reads_the_same() -> None:
+    golden = msgspec.json.decode(GOLDEN.read_bytes())
+    headers = [(name, text.encode()) for name, text in golden["headers"].items()]
+
+    assert letters.from_record(golden["value"].encode(), headers) == LETTER
+    assert letters.to_record(LETTER) == (golden["value"].encode(), headers)
+
+
+def test_two_letters_of_one_source_are_the_same_letter() -> None:
+    again = msgspec.structs.replace(LETTER, reason="not_json", data=b"")
+
+    assert again.key == LETTER.key
+    assert msgspec.structs.replace(LETTER, idx=3).key != LETTER.key
+
+
+def test_a_letter_refused_again_keeps_the_name_of_the_first() -> None:
+    again = msgspec.structs.replace(LETTER, offset=40, idx=0, origin=(17, 2))
+
+    assert LETTER.first == again.first == (17, 2)
+    assert letters.from_record(*letters.to_record(again)).first == (17, 2)
+
+
+@pytest.mark.parametrize("missing", ["log", "topic", "partition", "offset", "idx", "reason"])
+def test_a_record_without_a_header_is_no_letter(missing: str) -> None:
+    value, headers = letters.to_record(LETTER)
+
+    with pytest.raises(ValueError, match=f"header '{missing}' is missing"):
+        letters.from_record(value, [pair for pair in headers if pair[0] != missing])
+
+
+@pytest.mark.parametrize("name", ["partition", "offset", "idx", "record_ms"])
+def test_a_number_that_is_none_makes_no_letter(name: str) -> None:
+    value, headers = letters.to_record(LETTER)
+
+    with pytest.raises(ValueError):
+        letters.from_record(value, [*headers, (name, b"many")])
+
+
+@pytest.mark.parametrize(
+    ("headers", "letter"),
+    [
+        ([], None),
+        ([(REPLAY_HEADER, b"17/2")], (17, 2)),
+        ([("trace", b"1"), (REPLAY_HEADER, b"0/0")], (0, 0)),
+        ([(REPLAY_HEADER, b"17")], None),
+        ([(REPLAY_HEADER, b"17/")], None),
+        ([(REPLAY_HEADER, b"-1/0")], None),
+        ([(REPLAY_HEADER, b"17/2/3")], None),
+        ([(REPLAY_HEADER, b"")], None),
+        ([(REPLAY_HEADER, None)], None),
+        ([(REPLAY_HEADER, b"\xff/1")], None),
+        ([(REPLAY_HEADER, b"nonsense"), (REPLAY_HEADER, b"17/2")], (17, 2)),
+    ],
+)
+def test_only_a_replay_header_that_names_a_letter_marks_a_replay(
+    headers: list[tuple[str, bytes]], letter: tuple[int, int] | None
+) -> None:
+    assert letters.replay_of(headers) == letter
+
+
+@pytest.mark.parametrize("digits", ["²", "１", "9" * 5_000])
+def test_digits_that_are_no_number_of_ours_do_not_end_the_worker(digits: str) -> None:
+    """Unicode knows many digits, and Python refuses to read very long numbers."""
+    found = letters.replay_of([(REPLAY_HEADER, f"{digits}/0".encode())])
+
+    assert found is None or found[0] >= 0
