@@ -6,6 +6,7 @@ it does not name is `other`.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
 """Fields that decide which measures an event counts in; with the dimensions they make the code."""
 RAW_KEYS_MAX = 100_000
 """Raw label combinations remembered; past it the memory is emptied and filled again."""
+_Item = TypeVar("_Item", np.int64, np.bool_)
 _LATENCY_LUT = np.searchsorted(np.array(LATENCY_BOUNDS_MS), np.arange(65_536), side="left")
 
 
@@ -191,14 +193,18 @@ class _Table:
     ) -> None:
         """Enter a code: its series by cut, measures it counts in, unknown labels, region."""
         if code >= len(self.unknown):
-            self.series, self.counted, self.unknown, self.region = (
-                np.concatenate((array, np.zeros_like(array)))
-                for array in (self.series, self.counted, self.unknown, self.region)
-            )
+            self.series = _doubled(self.series)
+            self.counted = _doubled(self.counted)
+            self.unknown = _doubled(self.unknown)
+            self.region = _doubled(self.region)
         self.series[code] = series
         self.counted[code] = counted
         self.unknown[code] = unknown
         self.region[code] = region
+
+
+def _doubled(array: npt.NDArray[_Item]) -> npt.NDArray[_Item]:
+    return np.concatenate((array, np.zeros_like(array)))
 
 
 def _weighs_x(kind: str, name: str) -> bool:

@@ -133,7 +133,9 @@ def decode(data: bytes) -> tuple[Head, Rows]:
     """What `encode` wrote; raises PulseError for anything else."""
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            batch = reader.read_next_batch()
+            batch = next(iter(reader), None)
+            if batch is None:
+                raise ValueError("a stream without a batch")
             batch.validate(full=True)
         metadata = batch.schema.metadata or {}
         head = msgspec.json.decode(metadata[b"head"], type=Head)

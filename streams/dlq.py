@@ -38,7 +38,7 @@ def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -
     chosen = [letter for letter in letters if reason in (None, letter.reason)]
     if as_json:
         for letter in chosen[-limit:]:
-            print(json.dumps(_plain(letter), ensure_ascii=False))
+            print(json.dumps(_plain(letter)))  # ASCII: one letter is one line, whatever it holds
         return 0
     for letter in chosen[-limit:]:
         text = letter.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")

@@ -107,6 +107,11 @@ class BatchConsumer(driver.Consumer):
                 await self._thread.seek_wait(offsets)
         except Exception as error:
             die(f"cannot tell where to start reading {sorted(map(str, assigned))}: {error!r}")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # a stop, or a rebalance in this one
+            die("cannot tell where to start reading: the client cancelled itself")
         return offsets
 
     async def _drain_messages(self, fetcher: Any) -> None:

@@ -23,7 +23,7 @@ def test_each_field_is_read_from_its_variable(field: msgspec.structs.FieldInfo) 
     assert found != Settings()
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "ten", "0x1", " 5", "1e3", "9" * 5_000, "²"])
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "ten", "0x1", " 5", "1e3", "²"])
 def test_a_number_that_is_none_is_named(text: str) -> None:
     with pytest.raises(SettingsError, match="FENGHUO_TICK_MS: expected a whole number"):
         settings.read({"FENGHUO_TICK_MS": text})

@@ -47,6 +47,7 @@ FAUST_HOMES = ("streams/part.py", "streams/part_*.py", "streams/transport.py")
 CORE = [
     *("schemas/*.py", "alerts/*.py"),
     *("streams/windows.py", "streams/gather.py", "streams/judge.py"),
+    *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *("api/board.py", "loadtest/people.py", "loadtest/plan.py"),
 ]
 EDGES = ["schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
