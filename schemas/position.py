@@ -21,6 +21,8 @@ class Position(msgspec.Struct, frozen=True):
     frontier_ms: int | None
     floor_ms: int
     tally: Tally
+    lateness_ms: int
+    future_ms: int
     replayed: tuple[tuple[int, int], ...] = ()
     """(offset, idx) of dead letters of this partition that were replayed and counted, below
     `offset`.

@@ -164,7 +164,8 @@ class Server:
             raise StoreError(f"{self.address}: {error}", retry=error.code in _PASSING) from error
         except (errors.Error, OSError, EOFError) as error:
             self._client.disconnect()
-            raise StoreError(f"{self.address}: {error}", retry=True) from error
+            wrong = isinstance(error, errors.TypeMismatchError)  # found here, before it was sent
+            raise StoreError(f"{self.address}: {error}", retry=not wrong) from error
 
 
 _PASSING = frozenset({3, 159, 202, 209, 210, 225, 241, 242, 243, 252, 279, 319, 999})
@@ -243,6 +244,7 @@ class Chdb:
             deadline = time.monotonic() + START_S_MAX
             while time.monotonic() < deadline:
                 if (found := _dial(self._folder)) is not None:
+                    owner.returncode = 0  # it outlives us: nobody waits for it, nobody warns
                     return found
                 if owner.poll() is not None:
                     break

@@ -27,11 +27,17 @@ class Owner:
         self._folder = folder
         self._session = Session(str(folder / "chdb"))
         self._lock = threading.Lock()
+        self._count = threading.Lock()
         self.clients = 0
         self.left_at_s = time.monotonic()
 
-    def serve(self, link: socket.socket) -> None:
-        """Answer one client until it leaves."""
+    def welcome(self, link: socket.socket) -> None:
+        """Take in a client; it is answered in a thread of its own."""
+        with self._count:
+            self.clients += 1
+        threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+
+    def _serve(self, link: socket.socket) -> None:
         try:
             while True:
                 head, body = receive(link)
@@ -45,8 +51,9 @@ class Owner:
             pass
         finally:
             link.close()
-            self.clients -= 1
-            self.left_at_s = time.monotonic()
+            with self._count:
+                self.clients -= 1
+                self.left_at_s = time.monotonic()
 
     def _do(self, op: str, sql: str, body: bytes) -> bytes:
         with self._lock:
@@ -77,6 +84,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / "owner.lock", "w")  # noqa: SIM115  held until the process ends
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for left in folder.glob("*.arrow"):
+        left.unlink()  # what a killed owner was about to insert; nobody was told that it is safe
     owner = Owner(folder)
     path = socket_path(folder)
     path.unlink(missing_ok=True)
@@ -99,8 +108,7 @@ def main() -> None:
         except TimeoutError:
             continue
         link.settimeout(None)
-        owner.clients += 1
-        threading.Thread(target=owner.serve, args=(link,), daemon=True).start()
+        owner.welcome(link)
     path.unlink(missing_ok=True)
     os._exit(0)  # chdb's own teardown can hang on open statements; every insert is already on disk
 

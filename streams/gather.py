@@ -41,8 +41,8 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What the counting depends on besides the log. fingerprint names all of it together with the
-    labels.
+    """What the counting depends on besides the log. fingerprint names labels, cuts and the
+    campaign's times.
     """
 
     lateness_ms: int
@@ -169,6 +169,8 @@ class Gather:
             None if mark.frontier_ms == windows.NEVER_MS else mark.frontier_ms,
             floor_ms,
             mark.tally,
+            self._terms.lateness_ms,
+            self._terms.future_ms,
             mark.replayed,
         )
 

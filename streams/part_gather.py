@@ -37,8 +37,7 @@ def coders(campaign: Campaign) -> dict[str, Coder]:
 
 def terms(settings: Settings, campaign: Campaign) -> Terms:
     """What the counting depends on; two workers with one fingerprint count alike."""
-    times = (campaign.start_ms, campaign.end_ms, settings.lateness_ms, settings.future_ms)
-    words = f"{campaign.fingerprint} {times}"
+    words = f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms}"
     return Terms(
         settings.lateness_ms,
         settings.future_ms,
@@ -53,18 +52,35 @@ def start(
 ) -> Position:
     """Where to begin: at the position, at the log's first record, or there again under a new epoch
     when the labels changed (everything is counted anew, and the higher epoch wins). Never somewhere
-    that would be silently wrong.
+    that would be silently wrong: then StartError.
     """
     first, end = bounds
-    fresh = Position(source, 0, terms.fingerprint, first, None, windows.NEVER_MS, Tally())
+    fresh = Position(
+        source,
+        0,
+        terms.fingerprint,
+        first,
+        None,
+        windows.NEVER_MS,
+        Tally(),
+        terms.lateness_ms,
+        terms.future_ms,
+    )
     if found is None:
         return fresh
+    if (found.lateness_ms, found.future_ms) != (terms.lateness_ms, terms.future_ms):
+        # other events would be late or refused: what the store has of them could not be taken back
+        raise StartError(
+            f"{source}: was counted with lateness {found.lateness_ms} and future {found.future_ms} "
+            f"ms, is to be with {terms.lateness_ms} and {terms.future_ms}: set "
+            "FENGHUO_LATENESS_MS and FENGHUO_FUTURE_MS as they were, or use new topics"
+        )
     if found.fingerprint != terms.fingerprint:
         if first > 0:
             raise StartError(
-                f"{source}: labels, cuts, campaign times or lateness changed; the log begins at "
-                f"offset {first}: what is gone cannot be counted anew. Go back to the former "
-                "campaign file, or use new topics"
+                f"{source}: labels, cuts or campaign times changed, and the log begins at offset "
+                f"{first}: what is gone cannot be counted anew. Go back to the former campaign "
+                "file, or use new topics"
             )
         return msgspec.structs.replace(fresh, epoch=found.epoch + 1)
     if found.offset > end:

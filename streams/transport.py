@@ -15,7 +15,7 @@ Offsets are ours: topics do not ack, and on assignment every partition is sought
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import aiokafka.errors
@@ -54,6 +54,9 @@ def die(reason: str) -> None:
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The client's thread; reads fetches as they lie in the client's buffers."""
 
+    reached: dict[TP, int]
+    """Level 1: where the last Fetch of each partition ended, or the seek that came after it."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchConsumer", self.consumer).fetch_wait_ms
@@ -67,8 +70,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Mapping[TP, Any]:
         if cast("BatchConsumer", self.consumer).level == 1:
-            found = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-            return {tp: from_records(records) for tp, records in found.items() if records}
+            try:
+                found = await super()._fetch_records(
+                    consumer, active_partitions, timeout, max_records
+                )
+            except aiokafka.errors.NoOffsetForPartitionError:
+                if self.consumer.flow_active:
+                    raise
+                return {}  # a rebalance came while it waited: the seek that ends it cures that
+            return {tp: self._following(tp, records) for tp, records in found.items() if records}
         if not self.consumer.flow_active:
             return {}
         fetcher = consumer._fetcher
@@ -77,13 +87,25 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         with fetcher._subscriptions.fetch_context():
             if fetcher._subscriptions.reassignment_in_progress:
                 await fetcher._subscriptions.wait_for_assignment()
-            if fetches := drain(fetcher, active_partitions):
+            if fetches := self._drain(fetcher, active_partitions):
                 return fetches
             waiter = fetcher._create_fetch_waiter()
-            _, pending = await asyncio.wait([waiter], timeout=timeout)
-            for left in pending:
-                left.cancel()
-            return drain(fetcher, active_partitions)
+            done, _ = await asyncio.wait([waiter], timeout=timeout)
+            if done:
+                waiter.result()  # raises what the coordinator of the group cannot cure
+            else:
+                waiter.cancel()
+            return self._drain(fetcher, active_partitions)
+
+    def _drain(self, fetcher: Any, partitions: set[TP]) -> dict[TP, Fetch]:
+        """Nothing while a rebalance runs: the seek that ends it clears what lies there."""
+        return drain(fetcher, partitions) if self.consumer.flow_active else {}
+
+    def _following(self, tp: TP, records: Sequence[Any]) -> Fetch:
+        """Level 1: begins where the one before ended, for marks of transactions take offsets."""
+        fetch = from_records(records, self.reached.get(tp, records[0].offset))
+        self.reached[tp] = fetch.next_offset
+        return fetch
 
 
 class BatchConsumer(driver.Consumer):
@@ -105,6 +127,7 @@ class BatchConsumer(driver.Consumer):
             offsets = await asyncio.wait_for(self.start_offsets(assigned), SEEK_S_MAX)
             if offsets:
                 await self._thread.seek_wait(offsets)
+            self._thread.reached = dict(offsets)
         except Exception as error:
             die(f"cannot tell where to start reading {sorted(map(str, assigned))}: {error!r}")
         except asyncio.CancelledError:
@@ -222,25 +245,20 @@ def from_result(result: Any) -> Fetch | None:
         records.next_fetch_offset = max(start, batch.next_offset)
     result._update_position()
     result._partition_records = None
-    return _fetch(rows, start, records.next_fetch_offset, headers)
+    stop = records.next_fetch_offset
+    return _fetch(rows, start, stop, headers) if stop > start else None
 
 
-def from_records(records: Iterable[Any]) -> Fetch | None:
-    """Level 1: the same from the client's records."""
-    rows: list[tuple[int, bytes | None, int]] = []
-    headers: dict[int, Any] = {}
-    for record in records:
-        if record.headers:
-            headers[len(rows)] = record.headers
-        rows.append((record.offset, record.value, record.timestamp))
-    return _fetch(rows, rows[0][0], rows[-1][0] + 1, headers) if rows else None
+def from_records(records: Sequence[Any], start: int) -> Fetch:
+    """Level 1: the same from the client's records, of which there is at least one."""
+    headers = {at: record.headers for at, record in enumerate(records) if record.headers}
+    rows = [(record.offset, record.value, record.timestamp) for record in records]
+    return _fetch(rows, start, rows[-1][0] + 1, headers)
 
 
 def _fetch(
     rows: list[tuple[int, bytes | None, int]], start: int, stop: int, headers: dict[int, Any]
-) -> Fetch | None:
-    if stop == start:
-        return None
+) -> Fetch:
     offsets, values, stamps = zip(*rows, strict=True) if rows else ((), (), ())
     return Fetch(
         np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers

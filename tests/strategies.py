@@ -131,7 +131,9 @@ def event_times(record_ms: int) -> st.SearchStrategy[int]:
         st.integers(0, 2_000),
         st.integers(0, LATENESS_MS + 3_000),
         st.integers(-FUTURE_MS, 0),
-        st.sampled_from((0, LATENESS_MS, 60_000, 86_400_000, 2 * 10**12, -FUTURE_MS - 1, -(10**12))),
+        st.sampled_from(
+            (0, LATENESS_MS, 60_000, 86_400_000, 2 * 10**12, -FUTURE_MS - 1, -(10**12))
+        ),
     )
     return delays.map(lambda delay: record_ms - delay)
 

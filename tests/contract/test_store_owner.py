@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "store"
     if pid := owner(tmp_path / "store"):
         end(pid, signal.SIGKILL)
+    socket_path(tmp_path / "store").unlink(missing_ok=True)
 
 
 def owner(folder: Path) -> int | None:

@@ -33,13 +33,19 @@ _RULES = (
     ("paying", "per_s", "rising", "all", 1, ("rate", "measure = 'order.paid', window_s = 60")),
     (
         *("failing", "percent", "rising", "all", 5),
-        ("ratio", "numerator = ['order.failed'], denominator = ['order.paid', 'order.failed'], "
-         "window_s = 10, scale = 100"),
+        (
+            "ratio",
+            "numerator = ['order.failed'], denominator = ['order.paid', 'order.failed'], "
+            "window_s = 10, scale = 100",
+        ),
     ),
     (
         *("complaining", "ratio", "rising", "all", 1),
-        ("ratio", "numerator = ['complaint.complaints'], denominator = ['order.events'], "
-         "window_s = 20, scale = 1"),
+        (
+            "ratio",
+            "numerator = ['complaint.complaints'], denominator = ['order.events'], "
+            "window_s = 20, scale = 1",
+        ),
     ),
     (
         *("dropping", "ratio", "falling", "all", 1),

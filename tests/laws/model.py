@@ -73,7 +73,9 @@ def count(
             if reason:
                 made.letters[record.offset, idx] = reason
             elif isinstance(outcome, dict):
-                _count_event(made, kind, outcome, (record.offset, idx), lateness_ms, campaign, labels)
+                _count_event(
+                    made, kind, outcome, (record.offset, idx), lateness_ms, campaign, labels
+                )
     return made
 
 
@@ -122,11 +124,15 @@ def unknown_labels(kind: str, event: Event, labels: Mapping[str, Sequence[str]] 
     )
 
 
-def series_of(kind: str, event: Event, labels: Mapping[str, Sequence[str]] = LABELS) -> list[Series]:
+def series_of(
+    kind: str, event: Event, labels: Mapping[str, Sequence[str]] = LABELS
+) -> list[Series]:
     """The series an event counts in: one of each cut."""
     found = []
     for cut in CUTS[kind]:
-        k1, k2 = (*(bounded(dimension, event.get(dimension), labels) for dimension in cut), "", "")[:2]
+        k1, k2 = (*(bounded(dimension, event.get(dimension), labels) for dimension in cut), "", "")[
+            :2
+        ]
         found.append((",".join(cut), k1, k2))
     return found
 

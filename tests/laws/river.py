@@ -30,7 +30,10 @@ def source_of(kind: str, partition: int = 0) -> Source:
 
 def beginning(kind: str, offset: int = 0, *, epoch: int = 0, terms: Terms = TERMS) -> Position:
     """Where nothing was read yet."""
-    return Position(source_of(kind), epoch, terms.fingerprint, offset, None, NEVER_MS, Tally())
+    return Position(
+        *(source_of(kind), epoch, terms.fingerprint, offset, None, NEVER_MS, Tally()),
+        *(terms.lateness_ms, terms.future_ms),
+    )
 
 
 def fetch_of(records: Sequence[Record]) -> Fetch:
@@ -115,7 +118,9 @@ class Merged:
 class Worker:
     """A gather worker of one partition that can be stopped at any moment and started anywhere it may."""
 
-    def __init__(self, kind: str, records: Sequence[Record], *, terms: Terms = TERMS, epoch: int = 0) -> None:
+    def __init__(
+        self, kind: str, records: Sequence[Record], *, terms: Terms = TERMS, epoch: int = 0
+    ) -> None:
         self.kind, self.records, self.terms = kind, list(records), terms
         self.codec = codec_of(kind)
         self.start = beginning(kind, epoch=epoch, terms=terms)

@@ -33,12 +33,17 @@ STEPS = st.lists(
 )
 
 
-def frames_of(publications: Iterable[Publication], rows_max: int) -> tuple[list[bytes], list[Pulse]]:
+def frames_of(
+    publications: Iterable[Publication], rows_max: int
+) -> tuple[list[bytes], list[Pulse]]:
     """Topic `pulses`, with frames cut inside a second, and the pulses it holds."""
     frames: list[bytes] = []
     pulses: list[Pulse] = []
     for source, seconds in publications:
-        named = {second: (version, content((source, second, version))) for second, version in seconds.items()}
+        named = {
+            second: (version, content((source, second, version)))
+            for second, version in seconds.items()
+        }
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pulse, "ROWS_MAX", rows_max)
             frames += pulse.encode(head_of(source), rows_of(named, SERIES))
@@ -117,7 +122,15 @@ def run(publications: list[Publication], steps: list[tuple[str, int]], rows_max:
 )
 @example(  # a newer pulse comes while the older one is being inserted, and then the archive dies
     [(SOURCES[0], {1_000: 1}), (SOURCES[0], {1_000: 3})],
-    [("read", 1), ("due", 0), ("read", 1), ("insert", 0), ("stored", 0), ("commit", 0), ("crash", 0)],
+    [
+        ("read", 1),
+        ("due", 0),
+        ("read", 1),
+        ("insert", 0),
+        ("stored", 0),
+        ("commit", 0),
+        ("crash", 0),
+    ],
 )
 @example(  # stored, but not yet committed
     [(SOURCES[0], {1_000: 1})],

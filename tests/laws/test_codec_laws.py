@@ -18,18 +18,40 @@ from tests.strategies import BROKEN, KINDS, Message, events, messages, single, t
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "order": {
-        **{"kind": "order", "event_id": "e", "ts": 1_794_326_400_000, "region": "east"},
-        **{"order_id": "1", "user_id": "u", "category": "food", "channel": "app"},
-        **{"amount_fen": 5, "status": "paid", "payment": "card"},
+        "kind": "order",
+        "event_id": "e",
+        "ts": 1_794_326_400_000,
+        "region": "east",
+        "order_id": "1",
+        "user_id": "u",
+        "category": "food",
+        "channel": "app",
+        "amount_fen": 5,
+        "status": "paid",
+        "payment": "card",
     },
     "traffic": {
-        **{"kind": "traffic", "event_id": "e", "ts": 1_794_326_400_000, "region": "east"},
-        **{"system": "cart", "channel": "app", "action": "buy", "status": 200},
-        **{"latency_ms": 70, "user_id": "u"},
+        "kind": "traffic",
+        "event_id": "e",
+        "ts": 1_794_326_400_000,
+        "region": "east",
+        "system": "cart",
+        "channel": "app",
+        "action": "buy",
+        "status": 200,
+        "latency_ms": 70,
+        "user_id": "u",
     },
     "complaint": {
-        **{"kind": "complaint", "event_id": "e", "ts": 1_794_326_400_000, "region": "east"},
-        **{"category": "food", "channel": "app", "type": "", "severity": 3, "text": "slow"},
+        "kind": "complaint",
+        "event_id": "e",
+        "ts": 1_794_326_400_000,
+        "region": "east",
+        "category": "food",
+        "channel": "app",
+        "type": "",
+        "severity": 3,
+        "text": "slow",
     },
 }
 A, B = (text_of({**SAMPLES["order"], "event_id": name}) for name in "ab")
@@ -84,11 +106,11 @@ Outcome = tuple[int, int, tuple[Any, ...]]
 
 def outcomes(codec: Codec, batch: Batch) -> list[Outcome]:
     """What came of each event, in words that do not depend on the codec's codes."""
-    found: list[Outcome] = [(r.message, r.idx, (r.reason, r.detail, r.data)) for r in batch.refusals]
+    found: list[Outcome] = [
+        (r.message, r.idx, (r.reason, r.detail, r.data)) for r in batch.refusals
+    ]
     if count := len(batch):
-        spread = codec.coder.spread(
-            np.arange(count), batch.cell, np.ones(count, np.int64), batch.x
-        )
+        spread = codec.coder.spread(np.arange(count), batch.cell, np.ones(count, np.int64), batch.x)
         series: dict[int, dict[Series, Values]] = {i: {} for i in range(count)}
         for i, code, row in zip(*(part.tolist() for part in spread), strict=True):
             series[i][codec.coder.series[code]] = tuple(row)

@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
 from fenghuo.schemas.pulse import Head
+from fenghuo.schemas.settings import Settings
+from fenghuo.streams import part_gather
 from fenghuo.streams.archive import Pulses, late_block
 from fenghuo.streams.gather import Gather, Taken, Terms
+from tests.laws.duty import campaign
 from tests.laws.model import CUTS, count, total
 from tests.laws.river import TERMS, Worker, beginning, fetch_of, source_of
 from tests.laws.table import Table
@@ -43,7 +47,13 @@ def store(table: Table, kind: str, taken: Taken) -> None:
 
 
 def counted(
-    table: Table, kind: str, records: list[Record], *, epoch: int, labels: Mapping[str, Sequence[str]], terms: Terms
+    table: Table,
+    kind: str,
+    records: list[Record],
+    *,
+    epoch: int,
+    labels: Mapping[str, Sequence[str]],
+    terms: Terms,
 ) -> None:
     """The log counted under these terms, a record at a time, all of it stored."""
     codec = Codec(Coder(kind, labels, CUTS[kind]))
@@ -71,7 +81,10 @@ def test_counting_again_under_other_labels_replaces_everything(
         second: rows for second, (_, rows) in model.pulses.items()
     }
     if not is_zombie:
-        late = {(offset, idx, series): values for (offset, idx, series), (_, values) in model.late.items()}
+        late = {
+            (offset, idx, series): values
+            for (offset, idx, series), (_, values) in model.late.items()
+        }
         stored = {
             (offset, idx, series): values
             for (_, offset, idx, _), (series, values) in table.late_rows.items()
@@ -82,18 +95,26 @@ def test_counting_again_under_other_labels_replaces_everything(
 @pytest.mark.parametrize(
     ("before_ms", "after_ms"), [(10_000, 2_000), (2_000, 10_000)], ids=["shorter", "longer"]
 )
-def test_counting_again_with_another_lateness_counts_every_event_once(
+def test_another_lateness_counts_every_event_once_or_is_refused(
     before_ms: int, after_ms: int
 ) -> None:
-    """One event is late under one lateness and on time under the other; its second has no other event."""
+    """One event is late under one lateness and on time under the other, alone in its second.
+
+    Counted again, it must not be found both among the late rows and in a pulse.
+    """
     records = [
         Record(i, START_MS + 6_000, single({**SAMPLES["complaint"], "ts": START_MS + ts}))
         for i, ts in enumerate((6_000, 500))
     ]
-    table = Table()
-    for epoch, lateness_ms in enumerate((before_ms, after_ms)):
-        terms = Terms(lateness_ms, FUTURE_MS, 0, 2**60, f"lateness {lateness_ms}")
-        counted(table, "complaint", records, epoch=epoch, labels=LABELS, terms=terms)
+    table, found = Table(), None
+    for lateness_ms in (before_ms, after_ms):
+        terms = part_gather.terms(Settings(lateness_ms=lateness_ms), campaign())
+        try:
+            begin = part_gather.start(source_of("complaint"), found, (0, 2), terms)
+        except part_gather.StartError:
+            return
+        counted(table, "complaint", records, epoch=begin.epoch, labels=LABELS, terms=terms)
+        found = replace(begin, offset=2)
     everything = [rows for _, rows in table.seconds().values()]
     everything += [{series: values} for series, values in table.late_rows.values()]
 
@@ -102,7 +123,10 @@ def test_counting_again_with_another_lateness_counts_every_event_once(
 
 def replays(records: list[Record], again: list[tuple[int, int]]) -> list[Record]:
     """The log with events of it sent again later, each marked as a replay of some letter."""
-    made, last = list(records), records[-1] if records else Record(0, START_MS, Message(b"{", ("not_json",)))
+    made, last = (
+        list(records),
+        records[-1] if records else Record(0, START_MS, Message(b"{", ("not_json",))),
+    )
     for i, letter in enumerate(again):
         event = {**SAMPLES["order"], "ts": last.record_ms, "amount_fen": 1 + letter[0]}
         made.append(Record(last.offset + 1 + i, last.record_ms, single(event), letter))
@@ -132,7 +156,8 @@ def test_replays_inside_any_log_are_a_function_of_the_log(
     """Every message may carry the header: whole arrays and frames, broken ones, events out of time."""
     kind, records = log
     marked = [
-        Record(r.offset, r.record_ms, r.message, letter) for r, letter in zip(records, again, strict=False)
+        Record(r.offset, r.record_ms, r.message, letter)
+        for r, letter in zip(records, again, strict=False)
     ]
     records = [*marked, *records[len(marked) :]]
 

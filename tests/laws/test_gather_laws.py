@@ -42,7 +42,9 @@ def test_one_fetch_gives_what_the_model_says(log: Log) -> None:
 
 
 @given(st.data())
-def test_any_cut_into_fetches_and_any_moments_of_publishing_give_the_same(data: st.DataObject) -> None:
+def test_any_cut_into_fetches_and_any_moments_of_publishing_give_the_same(
+    data: st.DataObject,
+) -> None:
     kind, records = data.draw(kinds_and_logs())
     sizes = data.draw(cuts_of(len(records)))
     takes = data.draw(st.sets(st.integers(0, max(len(sizes), 1))))
@@ -56,7 +58,9 @@ def test_any_cut_into_fetches_and_any_moments_of_publishing_give_the_same(data: 
 
 
 @given(kinds_and_logs(), STEPS)
-def test_a_restart_from_any_position_ever_published_gives_the_same(log: Log, steps: list[Step]) -> None:
+def test_a_restart_from_any_position_ever_published_gives_the_same(
+    log: Log, steps: list[Step]
+) -> None:
     kind, records = log
 
     drive(Worker(kind, records), steps).check(count(kind, records))

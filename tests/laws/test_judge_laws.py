@@ -69,7 +69,9 @@ class Teller:
     def tell(self, ticks: int) -> Story:
         for _ in range(ticks):
             self.now_ms += self.random.choice((250, 500, 1_000))
-            self.event_ms = max(self.event_ms + self.random.choice((0, 500, 2_000)), self.now_ms - 2_000)
+            self.event_ms = max(
+                self.event_ms + self.random.choice((0, 500, 2_000)), self.now_ms - 2_000
+            )
             if self.random.random() < 0.1:
                 gap_ms = self.random.choice(self.gap_s) * 1000
                 self.now_ms, self.event_ms = self.now_ms + gap_ms, self.event_ms + gap_ms
@@ -149,7 +151,9 @@ RESTARTS = st.sets(st.integers(0, 24), min_size=1, max_size=4)
 
 @settings(max_examples=30)
 @given(SEEDS, RESTARTS)
-def test_a_restarted_judge_goes_on_as_if_it_had_never_stopped(seed: int, restarts: set[int]) -> None:
+def test_a_restarted_judge_goes_on_as_if_it_had_never_stopped(
+    seed: int, restarts: set[int]
+) -> None:
     check_restart(Teller(seed).tell(25), restarts)
 
 
@@ -195,7 +199,9 @@ def test_a_partition_that_is_read_but_has_no_event_yet_is_not_forgotten_by_a_res
         Tally(refused=3),
     )
     topic = [(head, no_rows("traffic", ["version"]))]
-    story = Story(topic, [Tick(START_MS + 100, 1), Tick(START_MS + 200, 1), Tick(START_MS + 300, 1)])
+    story = Story(
+        topic, [Tick(START_MS + 100, 1), Tick(START_MS + 200, 1), Tick(START_MS + 300, 1)]
+    )
 
     check_restart(story, {1})
 

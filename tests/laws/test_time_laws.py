@@ -38,7 +38,9 @@ def test_one_event_of_the_far_future_closes_no_second() -> None:
         max_size=20,
     )
 )
-def test_events_of_the_future_never_make_an_event_on_time_late(pairs: list[tuple[int, int]]) -> None:
+def test_events_of_the_future_never_make_an_event_on_time_late(
+    pairs: list[tuple[int, int]],
+) -> None:
     """An event not after, and at most a second before, the records so far is never late (future_ms <= lateness_ms)."""
     times, now = [], 0
     for step, delay in pairs:
@@ -47,10 +49,14 @@ def test_events_of_the_future_never_make_an_event_on_time_late(pairs: list[tuple
     merged = Worker("order", log_of(*times)).finish()
 
     assert FUTURE_MS <= LATENESS_MS
-    assert {offset for offset, _, _ in merged.late} & {i for i in range(len(times)) if i % 2} == set()
+    assert {offset for offset, _, _ in merged.late} & {
+        i for i in range(len(times)) if i % 2
+    } == set()
 
 
-@given(st.lists(st.integers(0, 40_000), max_size=20), st.integers(0, 20_000), st.integers(0, 20_000))
+@given(
+    st.lists(st.integers(0, 40_000), max_size=20), st.integers(0, 20_000), st.integers(0, 20_000)
+)
 def test_late_is_decided_by_every_event_before_and_nothing_else(
     times: list[int], lateness_ms: int, future_ms: int
 ) -> None:

@@ -71,8 +71,18 @@ REFUSED: list[tuple[str, bytes | None, str, str]] = [
         *("traffic", with_("traffic", latency_ms=86_400_001), "schema"),
         "Expected `int` <= 86400000 - at `$.latency_ms`",
     ),
-    ("complaint", with_("complaint", severity=0), "schema", "Expected `int` >= 1 - at `$.severity`"),
-    ("complaint", with_("complaint", text=None), "schema", "Expected `str`, got `null` - at `$.text`"),
+    (
+        "complaint",
+        with_("complaint", severity=0),
+        "schema",
+        "Expected `int` >= 1 - at `$.severity`",
+    ),
+    (
+        "complaint",
+        with_("complaint", text=None),
+        "schema",
+        "Expected `str`, got `null` - at `$.text`",
+    ),
     (
         *("complaint", b" " * (EVENT_BYTES_MAX + 1), "too_large"),
         f"{EVENT_BYTES_MAX + 1} bytes, most are {EVENT_BYTES_MAX}",

@@ -23,7 +23,9 @@ def key_of(coder: Coder, event: dict[str, Any]) -> tuple[object, ...]:
     return tuple(event.get(name) for name in coder.fields)
 
 
-def counted(coder: Coder, event: dict[str, Any], x: int = 0) -> dict[tuple[str, str, str], dict[str, int]]:
+def counted(
+    coder: Coder, event: dict[str, Any], x: int = 0
+) -> dict[tuple[str, str, str], dict[str, int]]:
     """Series -> the measures in which this event counts."""
     cell = np.array([coder.code(key_of(coder, event)) * coder.buckets], np.int64)
     _, code, values = coder.spread(ONE * 0, cell, ONE, ONE * x)
@@ -82,7 +84,9 @@ def test_what_fifty_requests_count_in(status: int, meant: dict[str, int]) -> Non
         ("severity", 5, "5", 0),
     ],
 )
-def test_the_label_an_event_counts_under(field: str, value: object, label: str, unknown: int) -> None:
+def test_the_label_an_event_counts_under(
+    field: str, value: object, label: str, unknown: int
+) -> None:
     coder = coder_of("complaint")
     event = {**SAMPLES["complaint"], field: value}
 
@@ -147,7 +151,12 @@ def test_a_code_never_changes_its_meaning_as_others_come() -> None:
 
 
 def test_buckets_agree_with_the_bounds_by_table_and_by_search() -> None:
-    edges = [0, *LATENCY_BOUNDS_MS, *(b + 1 for b in LATENCY_BOUNDS_MS), *(b - 1 for b in LATENCY_BOUNDS_MS)]
+    edges = [
+        0,
+        *LATENCY_BOUNDS_MS,
+        *(b + 1 for b in LATENCY_BOUNDS_MS),
+        *(b - 1 for b in LATENCY_BOUNDS_MS),
+    ]
     narrow = np.array([edge for edge in edges if edge < 65_536])
     wide = np.array([*edges, 86_400_000])
 

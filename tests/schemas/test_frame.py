@@ -25,8 +25,14 @@ ROWS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "complaint": [SAMPLES["complaint"]],
 }
 PROFILE = {
-    **{"region": "east", "category": "food", "channel": "app", "payment": "card"},
-    **{"promotion": None, "status": "paid", "new_user": True, "repeat": False},
+    "region": "east",
+    "category": "food",
+    "channel": "app",
+    "payment": "card",
+    "promotion": None,
+    "status": "paid",
+    "new_user": True,
+    "repeat": False,
 }
 
 
@@ -189,7 +195,9 @@ def test_a_row_with_a_bad_amount_is_refused_alone_and_can_be_read_again(amount: 
 
 
 def test_further_columns_are_ignored_and_counted() -> None:
-    value = frame_bytes("order", columns(weather=pa.array(["sun"] * 3), user_id=pa.array([1, 2, 3])))
+    value = frame_bytes(
+        "order", columns(weather=pa.array(["sun"] * 3), user_id=pa.array([1, 2, 3]))
+    )
     batch = codec_of("order").decode([value])
 
     assert len(batch) == 3
@@ -254,7 +262,9 @@ def test_tables_of_the_same_bytes_and_another_length_are_not_mixed_up() -> None:
 
 def test_a_boolean_is_no_severity() -> None:
     """True equals 1 in Python: what it counts as must not depend on which of the two came first."""
-    table = pa.array([{name: SAMPLES["complaint"].get(name) for name in _COMPLAINT} | {"severity": True}])
+    table = pa.array(
+        [{name: SAMPLES["complaint"].get(name) for name in _COMPLAINT} | {"severity": True}]
+    )
     value = frame_bytes("complaint", {"dt": pa.array([0]), "code": code_of(table, (0,))})
     codec = codec_of("complaint")
 

@@ -18,6 +18,8 @@ PLACE = Position(
     frontier_ms=1_794_326_400_999,
     floor_ms=1_794_326_390_000,
     tally=Tally(9, 1, 2, 3, 4, {"east": (5, 600)}),
+    lateness_ms=10_000,
+    future_ms=9_000,
     replayed=((4, 0), (9, 2)),
 )
 

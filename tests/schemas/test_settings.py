@@ -30,7 +30,9 @@ def test_a_number_that_is_none_is_named(text: str) -> None:
 
 
 def test_a_variable_nobody_knows_is_named_with_those_that_are() -> None:
-    with pytest.raises(SettingsError, match=r"FENGHUO_KAFFKA: no such setting; known are FENGHUO_KAFKA"):
+    with pytest.raises(
+        SettingsError, match=r"FENGHUO_KAFFKA: no such setting; known are FENGHUO_KAFKA"
+    ):
         settings.read({"FENGHUO_KAFFKA": "x"})
 
 

@@ -142,7 +142,9 @@ def _check_table(day: "Day", place: Place, model: Counted) -> None:
 
 def _check_books(day: "Day", place: Place, model: Counted) -> None:
     """Events in the log = accepted + late + refused, to the fen, from the table's own rows."""
-    stored = [rows[TOTAL] for key, (_, rows) in day.table.seconds(place[0]).items() if key[2] == place[1]]
+    stored = [
+        rows[TOTAL] for key, (_, rows) in day.table.seconds(place[0]).items() if key[2] == place[1]
+    ]
     late = [
         values
         for (where, _, _, _), (series, values) in day.table.late_rows.items()

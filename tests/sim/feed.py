@@ -120,16 +120,22 @@ _NAMES = {
 
 def _order(random: Random, pick: Any) -> Event:
     return {
-        **{"order_id": "o", "user_id": "u", "amount_fen": random.randint(0, 99_999)},
-        **{"status": pick(STATUSES), "promotion": pick((None, "gift"))},
-        **{"new_user": pick((None, True, False)), "repeat": pick((True, False))},
+        "order_id": "o",
+        "user_id": "u",
+        "amount_fen": random.randint(0, 99_999),
+        "status": pick(STATUSES),
+        "promotion": pick((None, "gift")),
+        "new_user": pick((None, True, False)),
+        "repeat": pick((True, False)),
     }
 
 
 def _visit(random: Random, pick: Any) -> Event:
     return {
-        **{"user_id": 1, "status": pick((200, 200, 404, 503))},
-        **{"latency_ms": random.randint(0, 3_000), "count": pick((1, 1, 50))},
+        "user_id": 1,
+        "status": pick((200, 200, 404, 503)),
+        "latency_ms": random.randint(0, 3_000),
+        "count": pick((1, 1, 50)),
     }
 
 

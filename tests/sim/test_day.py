@@ -25,5 +25,6 @@ def test_a_day_with_everything_going_wrong_ends_with_the_right_sums(seed: int) -
         decoded.cache_clear()
         print(f"seed {seed}: {day.ticks} ticks, {day.feed.events} events, {day.faults.counts}")
 
-    assert day.feed.events > 15_000
-    assert [what for what in MUST_HAPPEN if what not in day.faults.counts] == []
+    assert day.feed.events > 10_000
+    if GIVEN is None:
+        assert [what for what in MUST_HAPPEN if what not in day.faults.counts] == []

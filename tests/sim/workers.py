@@ -6,7 +6,7 @@ a `Faults` that may say "die here".
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -41,7 +41,7 @@ class Died(Exception):
     """A worker was killed."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def decoded(data: bytes) -> tuple[Head, Rows]:
     """A frame of pulses or late rows; everybody reads the same frames, so each is decoded once."""
     return pulse.decode(data)

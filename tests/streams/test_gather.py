@@ -42,7 +42,8 @@ def test_a_second_fills_closes_and_is_late_for() -> None:
     watermark -     -9900 -9100  1500  1500     (lateness 10 s: second 0 closes at 11000)
     """
     worker = Worker(
-        "order", log_of(paid(5, 100), paid(7, 900), paid(11, 11_500), paid(13, 200), paid(17, 1_200))
+        "order",
+        log_of(paid(5, 100), paid(7, 900), paid(11, 11_500), paid(13, 200), paid(17, 1_200)),
     )
     worker.read(2)
     first = worker.gather.take()

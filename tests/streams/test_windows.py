@@ -44,9 +44,9 @@ def test_the_oldest_open_second(frontier: int, floor: int) -> None:
 def test_before_the_first_event_nothing_is_late() -> None:
     ts = ints(-(2**61), 0)
 
-    assert windows.is_late(ts[:1], windows.frontier_before(ts[:1], windows.NEVER_MS), 0).tolist() == [
-        False
-    ]
+    assert windows.is_late(
+        ts[:1], windows.frontier_before(ts[:1], windows.NEVER_MS), 0
+    ).tolist() == [False]
 
 
 @given(
