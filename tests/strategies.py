@@ -1,7 +1,7 @@
-"""Shared Hypothesis strategies: events, messages with what has to become of them, logs, and ways to cut a log.
+"""Shared Hypothesis strategies: events, messages, logs, and ways to cut a log into fetches.
 
-Everything is built from plain values beside the code under test: a Message carries the outcomes that its maker
-knows by construction, so a test never asks the decoder what the right answer is.
+Everything is built from plain values beside the code under test: a Message carries the outcomes
+that its maker knows by construction, so a test never asks the decoder what the right answer is.
 """
 
 import json
@@ -112,21 +112,28 @@ _OPTIONAL: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "complaint": {"order_id": st.one_of(st.none(), _IDS)},
 }
 # most events carry nothing unknown: one that does sends its whole fetch the slow way
-_UNKNOWN = st.sampled_from(
+_UNKNOWN: st.SearchStrategy[Event] = st.sampled_from(
     (*({},) * 8, {"trace": 1}, {"nested": {"a": [1, {"b": "}],[{"}]}, "x": None}, {"": "]"})
 )
 
 
 @st.composite
 def events(draw: st.DrawFn, kind: str, ts: int = START_MS) -> Event:
-    """A valid event: labels known or not, optional fields there, null or absent, fields nobody knows."""
+    """A valid event: labels known or not, optional fields there, null or absent, fields nobody
+    knows.
+    """
     head = {"kind": kind, "event_id": draw(st.sampled_from(("e1", "e2"))), "ts": ts}
-    body = st.fixed_dictionaries({**_REQUIRED[kind]}, optional={**_OPTIONAL[kind]})
-    return {**head, "region": draw(_labels("region")), **draw(body), **draw(_UNKNOWN)}
+    required: dict[str, st.SearchStrategy[Any]] = {**_REQUIRED[kind]}
+    optional: dict[str, st.SearchStrategy[Any]] = {**_OPTIONAL[kind]}
+    body: Event = draw(st.fixed_dictionaries(required, optional=optional))
+    more: Event = draw(_UNKNOWN)
+    return {**head, "region": draw(_labels("region")), **body, **more}
 
 
 def event_times(record_ms: int) -> st.SearchStrategy[int]:
-    """Event times as they reach a record: on time mostly, late, in the past, in the future, far in both."""
+    """Event times as they reach a record: on time mostly, late, in the past, in the future, far in
+    both.
+    """
     delays = st.one_of(
         st.integers(0, 2_000),
         st.integers(0, LATENESS_MS + 3_000),
@@ -173,7 +180,7 @@ def together(parts: Sequence[tuple[bytes, Event | str]], how: str) -> Message:
 def frame_bytes(
     kind: str, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None
 ) -> bytes:
-    """An Arrow IPC stream of one record batch, with the metadata of a frame unless told otherwise."""
+    """An Arrow IPC stream of one record batch, with a frame's metadata unless told otherwise."""
     head = {"fenghuo": "1", "kind": kind, "base_ts": str(START_MS), **(metadata or {})}
     batch = pa.RecordBatch.from_pydict(dict(columns)).replace_schema_metadata(head)
     sink = pa.BufferOutputStream()
@@ -292,7 +299,7 @@ def _frame_rows(draw: st.DrawFn, kind: str, record_ms: int) -> list[tuple[Event,
 
 @st.composite
 def logs(draw: st.DrawFn, kind: str, size_max: int = 12) -> list[Record]:
-    """A log: records of rising broker time, with gaps in their offsets, of every kind of message."""
+    """A log: records of rising broker time, with gaps in their offsets, good and bad."""
     offset, record_ms = draw(st.sampled_from((0, 5, 10**9))), START_MS
     made = []
     for _ in range(draw(st.integers(0, size_max))):
@@ -310,7 +317,9 @@ def kinds_and_logs(draw: st.DrawFn, size_max: int = 12) -> tuple[str, list[Recor
 
 
 def cuts_of(size: int) -> st.SearchStrategy[list[int]]:
-    """Ways to cut a log of this size into fetches: how many records each takes, in all at least `size`."""
+    """Ways to cut a log of this size into fetches: how many records each takes, in all at least
+    `size`.
+    """
     return st.lists(st.integers(1, 4), min_size=size, max_size=size)
 
 

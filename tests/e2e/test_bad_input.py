@@ -86,15 +86,16 @@ def naughty_labels() -> list[str]:
 def broken() -> Iterator[bytes | None]:
     """Messages that are wrong in one way each."""
     good = text(order(0))
-    for field, value in {
+    wrong_values: dict[str, list[Any]] = {
         "amount_fen": [-1, 2**63, 2**64, 10**30, 1.5, "1", True, None],
         "ts": [0, 86_400_000, 1_700_000_000, 4_102_444_800_000, 2**62, 2**63, -1, "now", None],
         "region": [None, 7, ["east"], {"a": 1}],
         "status": ["Paid", "", 1],
         "kind": ["traffic", "complaint", "orders", None],
         "event_id": ["", None, 3],
-    }.items():
-        for wrong in value:
+    }
+    for field, values in wrong_values.items():
+        for wrong in values:
             yield text(order(0, **{field: wrong}))
     for number in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"0x10", b"01"):
         yield good.replace(b'"amount_fen": 1', b'"amount_fen": ' + number)

@@ -27,48 +27,31 @@ levels.yellow = { enter = 0.7, leave = 0.75 }
 levels.orange = { enter = 0.6, leave = 0.65 }
 levels.red = { enter = 0.5, leave = 0.55 }
 """
+FAILING = """numerator = ["order.failed"], denominator = ["order.paid", "order.failed"], \
+window_s = 10, scale = 100"""
+COMPLAINING = """numerator = ["complaint.complaints"], denominator = ["order.events"], \
+window_s = 20, scale = 1"""
+DROPPING = "measure = 'order.events', window_s = 10, baseline_s = 40"
+SLOW = "measure = 'traffic.latency_ms', q = 0.9, window_s = 10"
+FULL = "measure = 'traffic.requests', window_s = 5, of = 'capacity.old'"
 _RULES = (
-    # id, unit, direction, scopes, fewest samples, metric
-    ("ordering", "per_s", "rising", "all", 1, ("rate", "measure = 'order.events', window_s = 5")),
-    ("paying", "per_s", "rising", "all", 1, ("rate", "measure = 'order.paid', window_s = 60")),
-    (
-        *("failing", "percent", "rising", "all", 5),
-        (
-            "ratio",
-            "numerator = ['order.failed'], denominator = ['order.paid', 'order.failed'], "
-            "window_s = 10, scale = 100",
-        ),
-    ),
-    (
-        *("complaining", "ratio", "rising", "all", 1),
-        (
-            "ratio",
-            "numerator = ['complaint.complaints'], denominator = ['order.events'], "
-            "window_s = 20, scale = 1",
-        ),
-    ),
-    (
-        *("dropping", "ratio", "falling", "all", 1),
-        ("change", "measure = 'order.events', window_s = 10, baseline_s = 40"),
-    ),
-    (
-        *("slow", "ms", "rising", "all", 1),
-        ("quantile", "measure = 'traffic.latency_ms', q = 0.9, window_s = 10"),
-    ),
-    (
-        *("full", "ratio", "rising", "total", 1),
-        ("share", "measure = 'traffic.requests', window_s = 5, of = 'capacity.old'"),
-    ),
-    ("pacing", "ratio", "falling", "all", 1, ("pace", "measure = 'order.paid_amount_fen'")),
-    ("stale", "s", "rising", "kind", 0, ("age", "of = 'order'")),
-    ("silent", "s", "rising", "kind", 0, ("silence", "of = 'traffic'")),
+    # id, unit, direction, scopes, fewest samples, kind of metric, metric
+    ("ordering", "per_s", "rising", "all", 1, "rate", "measure = 'order.events', window_s = 5"),
+    ("paying", "per_s", "rising", "all", 1, "rate", "measure = 'order.paid', window_s = 60"),
+    ("failing", "percent", "rising", "all", 5, "ratio", FAILING),
+    ("complaining", "ratio", "rising", "all", 1, "ratio", COMPLAINING),
+    ("dropping", "ratio", "falling", "all", 1, "change", DROPPING),
+    ("slow", "ms", "rising", "all", 1, "quantile", SLOW),
+    ("full", "ratio", "rising", "total", 1, "share", FULL),
+    ("pacing", "ratio", "falling", "all", 1, "pace", "measure = 'order.paid_amount_fen'"),
+    ("stale", "s", "rising", "kind", 0, "age", "of = 'order'"),
+    ("silent", "s", "rising", "kind", 0, "silence", "of = 'traffic'"),
 )
 _SCOPES = {"all": '["total", "region"]', "total": '["total"]', "kind": '["kind"]'}
 
 
-def _rule(
-    name: str, unit: str, direction: str, scopes: str, samples: int, metric: tuple[str, str]
-) -> str:
+def _text(rule: tuple[str, str, str, str, int, str, str]) -> str:
+    name, unit, direction, scopes, samples, kind, metric = rule
     return f"""
 [[rules]]
 id = "{name}"
@@ -76,7 +59,7 @@ title = {{ zh = "{name}", en = "{name}" }}
 unit = "{unit}"
 direction = "{direction}"
 scopes = {_SCOPES[scopes]}
-metric = {{ kind = "{metric[0]}", {metric[1]} }}
+metric = {{ kind = "{kind}", {metric} }}
 min_samples = {samples}
 hold_up_s = {{ blue = 2, cyan = 1.5, yellow = 1, orange = 0.5 }}
 hold_down_s = 3
@@ -112,7 +95,7 @@ old = {{ requests_per_s = 10, title = {{ zh = "旧", en = "Old" }} }}
 
 [pace]
 curve = [[0, 0.0], [60, 0.5], [1440, 1.0]]
-{"".join(_rule(*rule) for rule in _RULES)}
+{"".join(map(_text, _RULES))}
 """
 
 

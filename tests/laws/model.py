@@ -1,4 +1,6 @@
-"""The definition of the counting in plain Python: event by event, with dicts. Slow, and easy to believe."""
+"""The definition of the counting in plain Python: event by event, with dicts. Slow, and easy to
+believe.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,7 +76,11 @@ def count(
                 made.letters[record.offset, idx] = reason
             elif isinstance(outcome, dict):
                 _count_event(
-                    made, kind, outcome, (record.offset, idx), lateness_ms, campaign, labels
+                    *(made, kind, outcome),
+                    place=(record.offset, idx),
+                    lateness_ms=lateness_ms,
+                    campaign=campaign,
+                    labels=labels,
                 )
     return made
 
@@ -87,6 +93,7 @@ def _count_event(
     made: Counted,
     kind: str,
     event: Event,
+    *,
     place: tuple[int, int],
     lateness_ms: int,
     campaign: tuple[int, int],

@@ -1,4 +1,6 @@
-"""Gather run by hand in tests: records in, everything it ever gave out kept and merged as any reader would."""
+"""Gather run by hand in tests: records in, everything it ever gave out kept and merged as any
+reader would.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -93,7 +95,9 @@ class Merged:
         self.positions.append(taken.position)
 
     def check(self, model: Counted, epoch: int = 0) -> None:
-        """Everything merged is what the model says, versions included; every pulse ever was true when it was sent."""
+        """Everything merged is what the model says, versions included; every pulse ever was true
+        when it was sent.
+        """
         base = epoch << EPOCH_SHIFT
         assert self.pulses == {s: (base + v, rows) for s, (v, rows) in model.pulses.items()}
         assert self.late == model.late
@@ -116,7 +120,9 @@ class Merged:
 
 
 class Worker:
-    """A gather worker of one partition that can be stopped at any moment and started anywhere it may."""
+    """A gather worker of one partition that can be stopped at any moment and started anywhere it
+    may.
+    """
 
     def __init__(
         self, kind: str, records: Sequence[Record], *, terms: Terms = TERMS, epoch: int = 0

@@ -1,4 +1,6 @@
-"""A model of the store: blocks go in as sets of rows, and of each second only the highest version counts."""
+"""A model of the store: blocks go in as sets of rows, and of each second only the highest version
+counts.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,7 +16,9 @@ _KIND = {table: kind for made in (PULSE_TABLE, LATE_TABLE) for kind, table in ma
 
 
 class Table:
-    """Every table of the store. Rows are keyed as ReplacingMergeTree keys them; a block is stored whole."""
+    """Every table of the store. Rows are keyed as ReplacingMergeTree keys them; a block is stored
+    whole.
+    """
 
     def __init__(self) -> None:
         self.pulse_rows: dict[Place, dict[int, dict[Series, Values]]] = {}

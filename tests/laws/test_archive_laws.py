@@ -1,4 +1,6 @@
-"""Whatever moment the archive dies at: what is in the table afterwards is what the newest pulses say."""
+"""Whatever moment the archive dies at: what is in the table afterwards is what the newest pulses
+say.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -52,7 +54,9 @@ def frames_of(
 
 
 class Keeper:
-    """The archive as part_archive composes it: a tick is due, insert, stored, commit; fetches come in between."""
+    """The archive as part_archive composes it: a tick is due, insert, stored, commit; fetches come
+    in between.
+    """
 
     def __init__(self, frames: list[bytes]) -> None:
         self.frames, self.table = frames, Table()

@@ -160,7 +160,9 @@ def test_messages_that_would_merge_or_split_when_joined_stay_apart(values: list[
 
 
 def test_no_two_tricks_together_deceive_the_codec() -> None:
-    """Every pair, beside messages that split in two: where one merges, another could make up for it."""
+    """Every pair, beside messages that split in two: where one merges, another could make up for
+    it.
+    """
     codec = codec_of("order")
     values = (A, *TRICKS)
     known = {value: outcomes(codec, codec.decode([value])) for value in values}

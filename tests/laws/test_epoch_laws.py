@@ -67,7 +67,9 @@ def counted(
 def test_counting_again_under_other_labels_replaces_everything(
     log: Log, is_zombie: bool, is_cut_short: bool
 ) -> None:
-    """Also while a worker with the old labels goes on publishing, and when the old count was never finished."""
+    """Also while a worker with the old labels goes on publishing, and when the old count was never
+    finished.
+    """
     kind, records = log
     table = Table()
     old = records[: len(records) // 2] if is_cut_short else records
@@ -153,7 +155,7 @@ def test_a_replayed_letter_counts_once_restarts_included(
 def test_replays_inside_any_log_are_a_function_of_the_log(
     log: Log, again: list[tuple[int, int]], steps: list[Step]
 ) -> None:
-    """Every message may carry the header: whole arrays and frames, broken ones, events out of time."""
+    """Any message may carry the header: whole arrays and frames, broken ones, late ones."""
     kind, records = log
     marked = [
         Record(r.offset, r.record_ms, r.message, letter)

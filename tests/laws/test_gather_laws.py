@@ -1,4 +1,6 @@
-"""What gather gives out is a function of the log alone: cuts, moments, restarts and repetitions change nothing."""
+"""What gather gives out is a function of the log alone: cuts, moments, restarts and repetitions
+change nothing.
+"""
 
 from typing import Any
 
@@ -22,7 +24,9 @@ STEPS = st.lists(
 
 
 def drive(worker: Worker, steps: list[Step]) -> Merged:
-    """Read, publish and crash as told; a restart begins at any position that was ever published, or at none."""
+    """Read, publish and crash as told; a restart begins at any position that was ever published, or
+    at none.
+    """
     for what, number in steps:
         if what == "read":
             worker.read(number)

@@ -49,7 +49,9 @@ def rows_of(kind: str, seconds: Sequence[int], version: int, random: Random) -> 
 
 
 class Teller:
-    """Tells a story: sources that publish, pause, fall idle, jump in event time, and publish again what is old."""
+    """Tells a story: sources that publish, pause, fall idle, jump in event time, and publish again
+    what is old.
+    """
 
     def __init__(self, seed: int, *, gap_s: Sequence[int] = (0,), partitions: int = 2) -> None:
         self.random = Random(seed)
@@ -119,7 +121,9 @@ class Teller:
 
 
 def check_restart(story: Story, restarts: set[int]) -> None:
-    """Judges that are stopped after these ticks and one that never is: the same boards, the same transitions."""
+    """Judges that are stopped after these ticks and one that never is: the same boards, the same
+    transitions.
+    """
     steady = Duty(story.topic)
     shaky = Duty(story.topic)
     moved: list[Transition] = []
@@ -135,7 +139,9 @@ def check_restart(story: Story, restarts: set[int]) -> None:
 
 
 def check_chain(moved: Sequence[Transition]) -> None:
-    """Of each rule and scope: numbered without gap or repetition, each from where the last one went."""
+    """Of each rule and scope: numbered without gap or repetition, each from where the last one
+    went.
+    """
     last: dict[tuple[str, str], Transition] = {}
     for one in moved:
         before = last.get((one.rule, one.scope))
@@ -181,7 +187,9 @@ def test_pulses_repeated_and_out_of_order_give_the_same_verdicts(seed: int, orde
 
 
 def test_a_restart_in_the_first_seconds_after_a_long_silence_raises_no_rate() -> None:
-    """Five events in a minute are five a minute, also for a judge that has just read the last five seconds only."""
+    """Five events in a minute are five a minute, also for a judge that has just read the last five
+    seconds only.
+    """
     teller = Teller(1, partitions=1)
     teller.tell(20)
     teller.now_ms += 300_000

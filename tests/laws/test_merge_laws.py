@@ -1,4 +1,6 @@
-"""Merging pulses is commutative, associative and idempotent: in the ring, in the archive, in tallies, in positions."""
+"""Merging pulses is commutative, associative and idempotent: in the ring, in the archive, in
+tallies, in positions.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,6 @@
-"""Time goes event by event, is judged against the record's own clock, and one wrong clock harms nobody."""
+"""Time goes event by event, is judged against the record's own clock, and one wrong clock harms
+nobody.
+"""
 
 import pytest
 from hypothesis import given
@@ -41,7 +43,9 @@ def test_one_event_of_the_far_future_closes_no_second() -> None:
 def test_events_of_the_future_never_make_an_event_on_time_late(
     pairs: list[tuple[int, int]],
 ) -> None:
-    """An event not after, and at most a second before, the records so far is never late (future_ms <= lateness_ms)."""
+    """An event not after, and at most a second before, the records so far is never late (future_ms
+    <= lateness_ms).
+    """
     times, now = [], 0
     for step, delay in pairs:
         now += step // 20

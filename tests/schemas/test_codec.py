@@ -1,4 +1,6 @@
-"""Messages a reader can follow: what each kind of bad message is refused for, and that its neighbours are unharmed."""
+"""Messages a reader can follow: what each kind of bad message is refused for, and that its
+neighbours are unharmed.
+"""
 
 import gzip
 import json
@@ -182,7 +184,9 @@ def test_two_megabytes_of_good_lines_are_all_events() -> None:
 
 
 def test_brackets_in_a_text_are_text() -> None:
-    """However many, and whatever else the event carries: an unknown field is ignored, not a reason to refuse."""
+    """However many, and whatever else the event carries: an unknown field is ignored, not a reason
+    to refuse.
+    """
     long = {**SAMPLES["complaint"], "text": "[{" * 600}
     codec = codec_of("complaint")
 
@@ -263,7 +267,9 @@ def test_every_naughty_string_as_a_message_is_refused_alone() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_naughty_string_in_every_text_field_is_one_outcome(kind: str) -> None:
-    """It is an event whose label counts as another, or refused by the schema (an empty id, too long)."""
+    """It is an event whose label counts as another, or refused by the schema (an empty id, too
+    long).
+    """
     codec = codec_of(kind)
     fields = [name for name, value in SAMPLES[kind].items() if isinstance(value, str)]
     for text in naughty():

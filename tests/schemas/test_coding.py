@@ -1,4 +1,6 @@
-"""Codes: what an event counts in, labels bounded by the campaign, memory bounded whatever producers send."""
+"""Codes: what an event counts in, labels bounded by the campaign, memory bounded whatever producers
+send.
+"""
 
 from typing import Any
 
@@ -99,7 +101,7 @@ def test_every_cut_counts_an_event_once(kind: str) -> None:
     found = counted(coder_of(kind), SAMPLES[kind])
 
     assert sorted(found) == sorted(series_of(kind, SAMPLES[kind]))
-    assert {tuple(row.items())[0] for row in found.values()} == {("events", 1)}
+    assert {next(iter(row.items())) for row in found.values()} == {("events", 1)}
 
 
 def test_an_absent_promotion_counts_as_other_and_is_no_unknown_label() -> None:

@@ -1,4 +1,6 @@
-"""Frames a reader can follow: every width of integers, every way to be refused, and two thousand broken ones."""
+"""Frames a reader can follow: every width of integers, every way to be refused, and two thousand
+broken ones.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -260,6 +262,30 @@ def test_tables_of_the_same_bytes_and_another_length_are_not_mixed_up() -> None:
         assert {reason for _, reason, _ in refusals} <= {"schema", "frame"}
 
 
+def test_the_size_of_a_code_table_is_bounded() -> None:
+    size = frame.CODES_MAX + 1
+    names = pa.array(["east"]).take(pa.array(np.zeros(size, np.int32)))
+    code = pa.DictionaryArray.from_arrays(
+        pa.array([0, 0, size - 1], pa.int32()),
+        pa.StructArray.from_arrays([names], names=["region"]),
+    )
+    events, ((_, reason, detail),) = read(
+        codec_of("order"), frame_bytes("order", columns(code=code))
+    )
+
+    assert (events, reason) == (0, "frame")
+    assert detail == f"column code: {size} entries, most are {frame.CODES_MAX}"
+
+
+def test_the_memory_of_code_tables_is_bounded() -> None:
+    """A producer that writes a new table into every frame is only slower."""
+    codec = codec_of("order")
+    for i in range(frame._REMEMBERED_MAX + 10):
+        code = code_of(pa.array([{**PROFILE, "payment": f"coin {i}"}]))
+        assert len(codec.decode([frame_bytes("order", columns(code=code))])) == 3
+    assert len(codec._frames._remembered) <= frame._REMEMBERED_MAX
+
+
 def test_a_boolean_is_no_severity() -> None:
     """True equals 1 in Python: what it counts as must not depend on which of the two came first."""
     table = pa.array(
@@ -279,10 +305,10 @@ _COMPLAINT = ("region", "category", "channel", "type")
 def test_a_frame_of_rows_that_are_all_refused_is_opened_a_few_times_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Opening it for every row would take hours for one message, and the partition would stand still."""
-    opened = []
-    real = frame._open
-    monkeypatch.setattr(frame, "_open", lambda value: opened.append(1) or real(value))
+    """Opening it for every row would take hours for one message, and the partition would stand
+    still.
+    """
+    opened = opened_by(monkeypatch)
     made = many(300)
     amounts = pa.array(np.full(300, -1, np.int8))
     batch = codec_of("order").decode([frame_bytes("order", {**made, "amount_fen": amounts})])
@@ -291,8 +317,23 @@ def test_a_frame_of_rows_that_are_all_refused_is_opened_a_few_times_only(
     assert len(opened) <= 3
 
 
+def opened_by(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of every frame that is opened from now on."""
+    opened: list[int] = []
+    real = frame._open
+
+    def open_counted(value: bytes) -> tuple[pa.RecordBatch, pa.Schema]:
+        opened.append(len(value))
+        return real(value)
+
+    monkeypatch.setattr(frame, "_open", open_counted)
+    return opened
+
+
 def mutations(good: bytes, count: int, seed: int) -> list[bytes]:
-    """Flipped bits, overwritten and inserted bytes, cuts and swaps; the first four bytes stay a frame's."""
+    """Flipped bits, overwritten and inserted bytes, cuts and swaps; the first four bytes stay a
+    frame's.
+    """
     random = Random(seed)
     made = []
     for _ in range(count):
@@ -320,7 +361,7 @@ def mutations(good: bytes, count: int, seed: int) -> list[bytes]:
 def test_broken_frames_never_end_the_process(kind: str) -> None:
     """Two thousand in all. Each gives events or refusals, and the same ones again."""
     codec = codec_of(kind)
-    good = frame_bytes(kind, frame_columns(kind, ROWS[kind] * 3))
+    good = frame_bytes(kind, frame_columns(kind, [*ROWS[kind]] * 3))
     for value in mutations(good, 700, seed=7):
         events, refusals = read(codec, value)
         assert events + len(refusals) >= 1

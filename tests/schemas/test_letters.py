@@ -1,4 +1,6 @@
-"""Dead letters: every header travels, a replay names the letter it repeats, foreign records are told apart."""
+"""Dead letters: every header travels, a replay names the letter it repeats, foreign records are
+told apart.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Positions: read back as written, the furthest of the newest epoch wins, and old ones stay readable."""
+"""Positions: read back as written, the furthest of the newest epoch wins, and old ones stay
+readable.
+"""
 
 from pathlib import Path
 

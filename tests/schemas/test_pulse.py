@@ -1,4 +1,6 @@
-"""Frames of pulses: what is written is read back, large ones are cut, and nothing else is taken for one."""
+"""Frames of pulses: what is written is read back, large ones are cut, and nothing else is taken for
+one.
+"""
 
 from pathlib import Path
 from random import Random
@@ -131,7 +133,9 @@ def test_a_stream_without_a_batch_is_no_frame() -> None:
 
 
 def test_the_frame_of_the_first_release_still_reads_the_same() -> None:
-    """tests/golden/pulse.arrow was written by version 0.1.0; pulse.json says what it means. Never written anew."""
+    """tests/golden/pulse.arrow was written by version 0.1.0; pulse.json says what it means. Never
+    written anew.
+    """
     meant = msgspec.json.decode((GOLDEN / "pulse.json").read_bytes())
     old = pulse.decode((GOLDEN / "pulse.arrow").read_bytes())
     (data,) = pulse.encode(*old)

@@ -1,4 +1,6 @@
-"""Settings: every variable is read once, wrong ones are named, and what is handed to a child reads the same."""
+"""Settings: every variable is read once, wrong ones are named, and what is handed to a child reads
+the same.
+"""
 
 import msgspec
 import pytest

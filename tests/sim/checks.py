@@ -1,4 +1,6 @@
-"""What must be true of a simulated day, whatever went wrong in it. A failure names seed, tick and invariant."""
+"""What must be true of a simulated day, whatever went wrong in it. A failure names seed, tick and
+invariant.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -56,7 +58,9 @@ def check_boards(day: "Day", board: Board, meant: Board) -> None:
 
 
 def check_heads(day: "Day") -> None:
-    """Of each partition: the running totals are those of the log up to where it was read, and books close."""
+    """Of each partition: the running totals are those of the log up to where it was read, and books
+    close.
+    """
     for source, head in newest_heads(day).items():
         log = day.feed.logs[source.topic, source.partition]
         read = [record for record in log if record.offset < head.next_offset]

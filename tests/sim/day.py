@@ -52,7 +52,8 @@ class Day:
 
     def run(self) -> None:
         """The whole day, then quiet until everything has caught up, then the last reckoning."""
-        for self.now_ms in moments(Random(self.seed + 3)):
+        for now_ms in moments(Random(self.seed + 3)):
+            self.now_ms = now_ms
             self.ticks += 1
             self.feed.produce(self.now_ms)
             self.tick()
@@ -74,7 +75,9 @@ class Day:
         self.archiving()
 
     def rebalance(self) -> None:
-        """Partitions move. Now and then a worker is dead but does not know it, and goes on for a while."""
+        """Partitions move. Now and then a worker is dead but does not know it, and goes on for a
+        while.
+        """
         places = list(self.broker.sources)
         self.random.shuffle(places)
         for i, worker in enumerate(self.gathers):
@@ -96,7 +99,7 @@ class Day:
             self.revive(worker)
 
     def fetch(self, worker: GatherWorker, place: Place) -> None:
-        """What lies ahead, in fetches of any size; at times one that was read before comes again."""
+        """What lies ahead, in fetches of any size; at times one that was read comes again."""
         state, log = worker.states[place], self.broker.sources[place]
         ahead = bisect_left(log, state.next_offset, key=lambda record: record.offset)
         if ahead and self.faults.strike("fetch twice", 0.05):
@@ -138,7 +141,9 @@ class Day:
             self.stop_judge(is_clean=self.is_board_sent)
 
     def stop_judge(self, *, is_clean: bool) -> None:
-        """Killed after its board was sent it loses nothing; else what it graded since, which nobody saw."""
+        """Killed after its board was sent it loses nothing; else what it graded since, which nobody
+        saw.
+        """
         self.judge = None
         if not is_clean:
             self.steady = None

@@ -1,4 +1,6 @@
-"""What a campaign day brings: bursts of orders, visits and complaints over 24 hours, drawn from a seed."""
+"""What a campaign day brings: bursts of orders, visits and complaints over 24 hours, drawn from a
+seed.
+"""
 
 from collections.abc import Iterator
 from random import Random
@@ -21,14 +23,14 @@ from tests.strategies import (
 
 DAY_MS = 86_400_000
 PARTITIONS = 4
-BURSTS = 40
-"""Stretches of the day in which something happens; between them nobody says anything for minutes."""
+BURSTS = 34
+"""Stretches of the day in which something happens; between them nobody speaks for minutes."""
 Place = tuple[str, int]
 """(topic, partition)."""
 
 
 def moments(random: Random) -> Iterator[int]:
-    """The ticks of a day: bursts of steps from 250 ms to 2 s; the first begins at midnight sharp."""
+    """The ticks of a day: bursts of steps from 250 ms to 2 s; the first begins at midnight."""
     starts = sorted([0, *random.sample(range(60_000, DAY_MS - 60_000, 1_000), BURSTS - 1)])
     now = 0
     for start in starts:

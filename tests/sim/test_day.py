@@ -1,4 +1,6 @@
-"""`make sim SEED=7`: a day of campaign with faults drawn from a seed. Three seeds when none is given."""
+"""`make sim SEED=7`: a day of campaign with faults drawn from a seed. Three seeds when none is
+given.
+"""
 
 import os
 

@@ -1,7 +1,7 @@
-"""Gather, judge and archive workers over a broker of lists, put together as streams/part_*.py put them together.
+"""Gather, judge and archive workers over a broker of lists, composed as streams/part_*.py do.
 
-What the parts wait for (an answer of the broker, of the store) is where these can be stopped: each method takes
-a `Faults` that may say "die here".
+Where the parts wait (for an answer of the broker, of the store) is where these can be stopped: they
+ask `dies` there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -220,7 +220,9 @@ class ArchiveWorker:
         self.next[topic] = min(begin + size, len(log))
 
     def on_tick(self, now_ms: int, *, is_store_up: bool) -> None:
-        """Begin to insert; finish when the store is up. What is read meanwhile waits for the next tick."""
+        """Begin to insert; finish when the store is up. What is read meanwhile waits for the next
+        tick.
+        """
         if self.waiting is None:
             self.before = dict(self.next)
             self.waiting = [*self.pulses.due(now_ms), *self._rest()]

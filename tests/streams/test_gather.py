@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fenghuo.schemas import frame, position
+from fenghuo.schemas import position
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
 from fenghuo.streams.gather import REPLAYED_MAX, Gather
 from tests.laws.model import CUTS
 from tests.laws.river import TERMS, Worker, beginning, fetch_of, rows_by_second
 from tests.laws.test_codec_laws import SAMPLES
+from tests.schemas.test_frame import opened_by
 from tests.strategies import (
     LABELS,
     START_MS,
@@ -159,7 +160,9 @@ class Counting(Codec):
 
 @pytest.mark.parametrize("how", ["array", "lines"])
 def test_a_message_of_many_events_out_of_time_is_split_a_few_times_only(how: str) -> None:
-    """Once for every event would take an hour for one message of 100 000: its partition would stand still."""
+    """Once for every event would take an hour for one message of 100 000: its partition would stand
+    still.
+    """
     text = text_of({**SAMPLES["order"], "ts": 1})
     value = b"[" + b",".join([text] * 300) + b"]" if how == "array" else b"\n".join([text] * 300)
     codec = Counting()
@@ -173,9 +176,7 @@ def test_a_message_of_many_events_out_of_time_is_split_a_few_times_only(how: str
 def test_a_frame_of_many_rows_out_of_time_is_opened_a_few_times_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened = []
-    real = frame._open
-    monkeypatch.setattr(frame, "_open", lambda value: opened.append(1) or real(value))
+    opened = opened_by(monkeypatch)
     rows = [SAMPLES["order"]] * 300
     value = frame_bytes("order", frame_columns("order", rows), {"base_ts": str(START_MS // 1000)})
     worker = Worker("order", log_of(Message(value, ())))
@@ -190,7 +191,9 @@ def test_a_frame_of_many_rows_out_of_time_is_opened_a_few_times_only(
 
 @pytest.mark.parametrize("header", [b"9" * 5_000 + b"/0", b"99999999999999999999/0", b"-1/0", b"x"])
 def test_a_hostile_replay_header_does_not_end_the_worker(header: bytes) -> None:
-    """Anybody who may produce may set it: it is counted as an event of its own or as a replay, no more."""
+    """Anybody who may produce may set it: it is counted as an event of its own or as a replay, no
+    more.
+    """
     worker = Worker("order", log_of(paid(5, 100)))
     fetch = fetch_of(worker.records)
     fetch.headers[0] = [("fenghuo-replay", header)]

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenghuo.schemas.coding import Ints
 from fenghuo.streams import windows
 
 
-def ints(*values: int) -> np.ndarray:
+def ints(*values: int) -> Ints:
     return np.array(values, np.int64)
 
 
@@ -66,13 +67,13 @@ def test_sums_are_those_of_a_dict(rows: list[tuple[int, int, int]]) -> None:
         before = meant.get(key, (0, 0))
         meant[key] = (before[0] + n, before[1] + x)
     columns = [ints(*(row[i] for row in rows)) for i in range(3)]
-    keys, n, x = windows.sums(*columns)
+    sums = windows.sums(*columns)
 
-    found = zip(keys.tolist(), n.tolist(), x.tolist(), strict=True)
+    found = zip(*(column.tolist() for column in sums), strict=True)
     assert list(found) == [(key, *meant[key]) for key in sorted(meant)]
 
 
 def test_sums_are_exact_where_floats_are_not() -> None:
-    key, n, x = windows.sums(ints(0, 0, 0), ints(1, 1, 1), ints(2**53, 1, 1))
+    found = windows.sums(ints(0, 0, 0), ints(1, 1, 1), ints(2**53, 1, 1))
 
-    assert (key.tolist(), n.tolist(), x.tolist()) == ([0], [3], [2**53 + 2])
+    assert [column.tolist() for column in found] == [[0], [3], [2**53 + 2]]
