@@ -131,18 +131,18 @@ def events(draw: st.DrawFn, kind: str, ts: int = START_MS) -> Event:
 
 
 def event_times(record_ms: int) -> st.SearchStrategy[int]:
-    """Event times as they reach a record: on time mostly, late, in the past, in the future, far in
-    both.
+    """Event times as they reach a record: on time mostly and in the same few seconds, so that these
+    fill, close and are late for; some in the future, some far in both directions.
     """
-    delays = st.one_of(
-        st.integers(0, 2_000),
-        st.integers(0, LATENESS_MS + 3_000),
-        st.integers(-FUTURE_MS, 0),
-        st.sampled_from(
-            (0, LATENESS_MS, 60_000, 86_400_000, 2 * 10**12, -FUTURE_MS - 1, -(10**12))
-        ),
+    far = (LATENESS_MS, 60_000, 86_400_000, 2 * 10**12, -FUTURE_MS, -FUTURE_MS - 1, -(10**12))
+    return st.one_of(
+        st.integers(0, 2_000).map(lambda delay: record_ms - delay),
+        st.integers(0, 2_000).map(lambda delay: record_ms - delay),
+        st.sampled_from((0, 100, 1_100, 2_100)).map(lambda at: START_MS + at),
+        st.integers(0, LATENESS_MS + 3_000).map(lambda delay: record_ms - delay),
+        st.integers(0, FUTURE_MS).map(lambda ahead: record_ms + ahead),
+        st.sampled_from(far).map(lambda delay: record_ms - delay),
     )
-    return delays.map(lambda delay: record_ms - delay)
 
 
 def text_of(event: Mapping[str, Any], style: str = "compact") -> bytes:
@@ -304,7 +304,7 @@ def logs(draw: st.DrawFn, kind: str, size_max: int = 12) -> list[Record]:
     made = []
     for _ in range(draw(st.integers(0, size_max))):
         offset += draw(st.sampled_from((1, 1, 1, 4)))
-        record_ms += draw(st.sampled_from((0, 1, 400, 1_500, 15_000)))
+        record_ms += draw(st.sampled_from((0, 0, 1, 400, 400, 1_500, 1_500, 9_000, 15_000)))
         made.append(Record(offset, record_ms, draw(messages(kind, record_ms))))
     return made
 

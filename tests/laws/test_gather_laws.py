@@ -4,20 +4,24 @@ change nothing.
 
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.laws.model import count
 from tests.laws.river import Merged, Worker, fetch_of
-from tests.strategies import Record, cut, cuts_of, kinds_and_logs
+from tests.laws.test_codec_laws import SAMPLES
+from tests.strategies import START_MS, Record, cut, cuts_of, kinds_and_logs, single
 
 Log = tuple[str, list[Record]]
 Step = tuple[str, int]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("read"), st.integers(1, 4)),
+        st.tuples(st.just("read"), st.integers(1, 2)),
         st.tuples(st.just("take"), st.just(0)),
-        st.tuples(st.just("restart"), st.integers(0, 20)),
+        st.tuples(st.just("take"), st.just(0)),
+        st.tuples(st.just("restart"), st.sampled_from((0, 0, 0, 1, 2, 7))),
     ),
     max_size=25,
 )
@@ -70,6 +74,40 @@ def test_a_restart_from_any_position_ever_published_gives_the_same(
     drive(Worker(kind, records), steps).check(count(kind, records))
 
 
+# event times in ms: two seconds fill, the first closes and is late for, then the next
+TIMES = (100, 1_200, 500, 1_700, 11_300, 1_800, 900, 12_500, 1_900, 11_400)
+
+
+def clockwork() -> list[Record]:
+    return [
+        Record(i, START_MS + 20_000, single({**SAMPLES["order"], "ts": START_MS + ts}))
+        for i, ts in enumerate(TIMES)
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("every", [1, 2])
+def test_every_restart_of_a_small_log_gives_the_same(size: int, every: int) -> None:
+    """All of them: at every moment, from every position published until then, and then once more."""
+    records = clockwork()
+    model = count("order", records)
+    moments = range(1, len(records) // size + 1)
+    for first in moments:
+        for place in range(first // every + 1):
+            for second in (1, 3):
+                steps = [*rounds(first, size, every), ("restart", place)]
+                steps += [*rounds(second, size, every), ("restart", 0)]
+                drive(Worker("order", records), steps).check(model)
+
+
+def rounds(count_: int, size: int, every: int) -> list[Step]:
+    """Fetches of a size, published after every so many."""
+    steps: list[Step] = []
+    for i in range(1, count_ + 1):
+        steps += [("read", size)] + [("take", 0)] * (i % every == 0)
+    return steps
+
+
 @given(kinds_and_logs(), STEPS)
 def test_positions_never_skip_an_open_second(log: Log, steps: list[Step]) -> None:
     """A successor at a position reads every event of every second it may still publish."""
@@ -86,6 +124,7 @@ def test_positions_never_skip_an_open_second(log: Log, steps: list[Step]) -> Non
         assert place.tally.accepted == before.accepted
 
 
+@settings(max_examples=60)
 @given(kinds_and_logs(), st.randoms(use_true_random=False))
 def test_pulses_repeated_and_out_of_order_merge_to_the_same(log: Log, shuffle: Any) -> None:
     kind, records = log
@@ -104,6 +143,7 @@ def test_pulses_repeated_and_out_of_order_merge_to_the_same(log: Log, shuffle: A
     merged.check(count(kind, records))
 
 
+@settings(max_examples=60)
 @given(kinds_and_logs())
 def test_the_books_close_at_every_offset(log: Log) -> None:
     kind, records = log

@@ -1,0 +1,66 @@
+"""Where a worker begins: never somewhere that would be silently wrong."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from fenghuo.schemas.position import Position
+from fenghuo.schemas.settings import Settings
+from fenghuo.streams.part_gather import StartError, coders, start, terms
+from fenghuo.streams.windows import NEVER_MS
+from tests.laws.duty import campaign
+from tests.laws.river import beginning, source_of
+
+TERMS = terms(Settings(), campaign())
+SOURCE = source_of("order")
+FOUND = replace(beginning("order", terms=TERMS), offset=50, frontier_ms=1, floor_ms=0)
+
+
+def test_a_partition_nobody_has_read_begins_at_its_first_record() -> None:
+    place = start(SOURCE, None, (7, 90), TERMS)
+
+    assert (place.offset, place.epoch, place.frontier_ms, place.floor_ms) == (7, 0, None, NEVER_MS)
+    assert place.tally.events == 0
+
+
+@pytest.mark.parametrize("bounds", [(0, 90), (50, 50), (50, 90), (0, 50)])
+def test_a_partition_goes_on_from_its_position(bounds: tuple[int, int]) -> None:
+    assert start(SOURCE, FOUND, bounds, TERMS) == FOUND
+
+
+def test_other_labels_count_everything_anew_under_the_next_epoch() -> None:
+    place = start(SOURCE, replace(FOUND, epoch=4), (0, 90), replace(TERMS, fingerprint="other"))
+
+    assert (place.offset, place.epoch, place.fingerprint) == (0, 5, "other")
+    assert (place.frontier_ms, place.tally.events, place.replayed) == (None, 0, ())
+
+
+REFUSED: list[tuple[str, dict[str, Any], tuple[int, int], str]] = [
+    ("the log lost its beginning unread", {}, (51, 90), "records were deleted unread"),
+    ("the log is shorter than what was read", {}, (0, 49), "was the topic made anew"),
+    ("other labels, and the beginning is gone", {"fingerprint": "x"}, (1, 90), "counted anew"),
+    ("another lateness", {"lateness_ms": 5}, (0, 90), "FENGHUO_LATENESS_MS"),
+    ("another future", {"future_ms": 5}, (0, 90), "FENGHUO_FUTURE_MS"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "bounds", "text"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
+)
+def test_what_would_be_silently_wrong_is_an_error_with_its_cure(
+    changes: dict[str, Any], bounds: tuple[int, int], text: str
+) -> None:
+    found: Position = replace(FOUND, **changes)
+
+    with pytest.raises(StartError, match=text) as caught:
+        start(SOURCE, found, bounds, TERMS)
+    assert str(caught.value).startswith("orders/0: ")
+
+
+def test_the_fingerprint_names_labels_cuts_and_times_of_the_campaign() -> None:
+    assert terms(Settings(tick_ms=1, kafka="x"), campaign()) == TERMS
+    assert len(TERMS.fingerprint) == 16
+    assert {kind: coder.kind for kind, coder in coders(campaign()).items()} == {
+        kind: kind for kind in ("order", "traffic", "complaint")
+    }
