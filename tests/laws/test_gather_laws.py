@@ -88,7 +88,7 @@ def clockwork() -> list[Record]:
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("every", [1, 2])
 def test_every_restart_of_a_small_log_gives_the_same(size: int, every: int) -> None:
-    """All of them: at every moment, from every position published until then, and then once more."""
+    """All of them: at every moment, from every position published by then, and once more."""
     records = clockwork()
     model = count("order", records)
     moments = range(1, len(records) // size + 1)
