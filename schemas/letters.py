@@ -12,7 +12,7 @@ import msgspec
 
 from fenghuo.schemas.pulse import Source
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 REPLAY_HEADER = "fenghuo-replay"
 
 
