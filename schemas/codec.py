@@ -6,6 +6,7 @@ and is taken only when it proves to give what each message gives alone; else the
 one by one.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
@@ -17,8 +18,12 @@ from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
 from fenghuo.schemas.frame import FRAME_MAGIC, FrameReader
 
-DEPTH_MAX = 500
-"""Most brackets in one event; far more than any event has, far fewer than parsers can stand."""
+DEPTH_MAX = 200
+"""Deepest nesting of brackets; far more than any event has, far less than the parser can stand from
+whatever depth of calls (its own limit counts the caller's stack, so it must never be what decides).
+"""
+# one that never ends reaches to the end of the text: else the search would begin again at each quote
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 _NEAR = b"]\n,\n["
 
@@ -62,14 +67,14 @@ class Codec:
             return self._batch(events, order, np.zeros(len(events), np.int64))
         return self._each(values)
 
-    def extract(self, value: bytes, idx: int) -> bytes:
-        """The bytes of one event of a message that `decode` accepted, to go to the dead letters
-        with.
+    def split(self, value: bytes) -> Callable[[int], bytes]:
+        """A message that `decode` accepted, split once; the function gives the bytes of one of its
+        events, to go to the dead letters with.
         """
         if value[:4] == FRAME_MAGIC:
-            return self._frames.row(value, idx)
+            return self._frames.split(value)
         parts = self._split(value)
-        return value if isinstance(parts, Refusal) else bytes(parts[idx])
+        return lambda idx: value if isinstance(parts, Refusal) else bytes(parts[idx])
 
     def _together(self, values: Sequence[bytes | None]) -> list[Event] | None:
         """All messages parsed as one text, or None when that could differ from parsing each alone.
@@ -128,6 +133,8 @@ class Codec:
         """A message as the texts of its events: one, one a line, or one an element."""
         head = value.lstrip()[:1]
         if head == b"[":
+            if is_deep(value):
+                return Refusal(0, 0, "too_deep", f"more than {DEPTH_MAX} brackets deep", value)
             try:
                 found: Sequence[bytes | msgspec.Raw] = self._list.decode(value)
             except _BROKEN as error:
@@ -145,6 +152,8 @@ class Codec:
 
     def _is_one(self, value: bytes) -> bool:
         """Whether text with line breaks is one JSON value, laid out over lines."""
+        if is_deep(value):
+            return False
         try:
             msgspec.json.decode(value, type=msgspec.Raw)
         except _BROKEN:
@@ -156,9 +165,9 @@ class Codec:
             detail = f"{len(text)} bytes, most are {EVENT_BYTES_MAX}"
             run.refusals.append(Refusal(message, idx, "too_large", detail, text))
             return
-        if text.count(b"[") + text.count(b"{") > DEPTH_MAX and not self._is_flat(text):
+        if is_deep(text):
             run.refusals.append(
-                Refusal(message, idx, "too_deep", f"more than {DEPTH_MAX} brackets", text)
+                Refusal(message, idx, "too_deep", f"more than {DEPTH_MAX} brackets deep", text)
             )
             return
         try:
@@ -175,14 +184,6 @@ class Codec:
             run.message.append(message)
             run.idx.append(idx)
             run.events.append(event)
-
-    def _is_flat(self, text: bytes) -> bool:
-        """Whether the brackets all stand inside strings: a complaint may hold many."""
-        try:
-            self._all.decode(b"[[" + text + b"]]")
-        except _BROKEN:
-            return False
-        return True
 
     def _batch(
         self,
@@ -205,6 +206,17 @@ class Codec:
             latency = np.fromiter(map(attrgetter("latency_ms"), events), np.int64, size)
             cell = cell * self.coder.buckets + buckets_of(latency)
         return Batch(message, idx, ts, cell, x, refusals, unknown_fields)
+
+
+def is_deep(text: bytes) -> bool:
+    """Whether brackets outside of strings nest deeper than DEPTH_MAX."""
+    if text.count(b"[") + text.count(b"{") <= DEPTH_MAX:
+        return False
+    letters = np.frombuffer(_STRINGS.sub(b"", text), np.uint8)
+    opens = (letters == ord("[")) | (letters == ord("{"))
+    closes = (letters == ord("]")) | (letters == ord("}"))
+    depth = np.cumsum(opens.astype(np.int64) - closes)
+    return bool(len(depth) and int(depth.max()) > DEPTH_MAX)
 
 
 class _Run:

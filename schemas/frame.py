@@ -9,7 +9,8 @@ columns are ignored and counted. The identity of an event is its source: topic, 
 index.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -67,14 +68,10 @@ class FrameReader:
             detail = str(error)[:DETAIL_CHARS_MAX]
             return Batch.join([_nothing(Refusal(message, 0, "frame", detail, value))])
 
-    def row(self, value: bytes, idx: int) -> bytes:
-        """One row as a frame of its own, for the dead letters."""
+    def split(self, value: bytes) -> Callable[[int], bytes]:
+        """A frame opened once; the function gives one row as a frame of its own."""
         rows, schema = _open(value)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as writer:
-            writer.write_batch(rows.slice(idx, 1))
-        data: bytes = sink.getvalue().to_pybytes()
-        return data
+        return partial(_alone, rows, schema)
 
     def _rows(self, value: bytes, message: int) -> Batch:
         rows, schema = _open(value)
@@ -118,7 +115,7 @@ class FrameReader:
                 int(i),
                 "schema",
                 f"row {i}: a label or value out of bounds",
-                self.row(value, int(i)),
+                _alone(rows, schema, int(i)),
             )
             for i in np.flatnonzero(bad)
         )
@@ -135,6 +132,12 @@ class FrameReader:
                 f"column code: expected a dictionary of structs, got {dictionary.type}"
             )
         head = f"{dictionary.type} {len(dictionary)}".encode()
+        for field in dictionary.type:
+            if not _is_plain(field.type):  # what lies outside of its buffers is not compared here
+                raise FrameError(
+                    f"column code: expected plain fields, {field.name} is {field.type}"
+                )
+        head = f"{dictionary.type} {len(dictionary)} {dictionary.offset}".encode()
         mark = (head, *(_bytes(buffer) for buffer in dictionary.buffers()))
         found = self._remembered.get(mark)
         if found is None:
@@ -186,6 +189,37 @@ def _open(value: bytes) -> tuple[pa.RecordBatch, pa.Schema]:
             raise FrameError("a frame without rows")
         rows.validate(full=True)
         return rows, reader.schema
+
+
+def _alone(rows: pa.RecordBatch, schema: pa.Schema, idx: int) -> bytes:
+    """One row as a frame of its own, with a table of its own, for the dead letters."""
+    columns = [_shortened(column) for column in rows.slice(idx, 1).columns]
+    sink = pa.BufferOutputStream()
+    row = pa.record_batch(columns, names=schema.names).replace_schema_metadata(schema.metadata)
+    with pa.ipc.new_stream(sink, row.schema) as writer:
+        writer.write_batch(row)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _shortened(column: pa.Array) -> pa.Array:
+    """One value without the rest of the frame's table."""
+    if not pa.types.is_dictionary(column.type) or column.null_count:
+        return column
+    table = column.dictionary.take(pa.array([column.indices[0].as_py()]))
+    return pa.DictionaryArray.from_arrays(pa.array([0], column.type.index_type), table)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Strings, booleans and integers: all of a value lies in the array's own buffers."""
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_boolean(kind)
+        or types.is_integer(kind)
+        or types.is_null(kind)
+    )
 
 
 def _head(schema: pa.Schema) -> tuple[str, int]:

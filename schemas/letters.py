@@ -6,6 +6,7 @@ goes back to its partition with header `fenghuo-replay` = offset/idx of its sour
 counts once however often it is replayed.
 """
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from fenghuo.schemas.pulse import Source
 
 Headers = Sequence[tuple[str, bytes | None]]
 REPLAY_HEADER = "fenghuo-replay"
+_MARK = re.compile(rb"([0-9]{1,18})/([0-9]{1,18})")
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ def replay_of(headers: Headers) -> tuple[int, int] | None:
     """
     for name, data in headers:
         if name == REPLAY_HEADER:
-            offset, _, idx = (data or b"").decode("utf-8", "replace").partition("/")
-            if offset.isdecimal() and idx.isdecimal():
-                return int(offset), int(idx)
+            found = _MARK.fullmatch(data or b"")
+            if found:
+                return int(found[1]), int(found[2])
     return None

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.warning import State, Transition
 
 SCHEMA = 1
@@ -123,6 +124,10 @@ class Board(msgspec.Struct, frozen=True):
     recent: tuple[Transition, ...]
     rewind_offset: int
     """Offset of topic `pulses` a restarted judge has to read from to know the same seconds."""
+    heads: tuple[Head, ...] = ()
+    """The newest head of every source partition: what a restarted judge knows of silent ones."""
+    first_s: dict[str, int] = {}
+    """The first second there ever was, by kind: before it nothing is known."""
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -6,7 +6,7 @@ the last time together with the position a successor may start from once all of 
 broker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -189,8 +189,9 @@ class Gather:
         if not again:
             return batch
         repeated = np.isin(batch.message, list(again))
+        events = _Events(self._codec, fetch)
         for message, idx in zip(batch.message[repeated], batch.idx[repeated], strict=True):
-            data = self._codec.extract(fetch.values[message] or b"", int(idx))
+            data = events.bytes_of(int(message), int(idx))
             refusals.append(
                 Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data)
             )
@@ -203,12 +204,13 @@ class Gather:
         wrong = past | future
         if not wrong.any():
             return batch
+        events = _Events(self._codec, fetch)
         for at in np.flatnonzero(wrong):
             message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
             reason = "time_past" if past[at] else "time_future"
             bound = f"at least {TS_MIN_MS}" if past[at] else f"at most {int(limit[at])}"
             hint = "; seconds where milliseconds belong?" if 0 < ts < TS_MIN_MS else ""
-            data = self._codec.extract(fetch.values[message] or b"", idx)
+            data = events.bytes_of(message, idx)
             refusals.append(
                 Refusal(message, idx, reason, f"ts: expected {bound}, got {ts}{hint}", data)
             )
@@ -310,3 +312,18 @@ class Gather:
         )
         stamp = {"offset": offset[group], "idx": idx[group]}
         return Rows(second[group], code, tuple(self._codec.coder.series), values, stamp)
+
+
+class _Events:
+    """The bytes of single events of a fetch; each message is split once, however many are asked."""
+
+    def __init__(self, codec: Codec, fetch: Fetch) -> None:
+        self._codec = codec
+        self._fetch = fetch
+        self._split: dict[int, Callable[[int], bytes]] = {}
+
+    def bytes_of(self, message: int, idx: int) -> bytes:
+        """One event as bytes that mean it alone."""
+        if message not in self._split:
+            self._split[message] = self._codec.split(self._fetch.values[message] or b"")
+        return self._split[message](idx)

@@ -48,6 +48,9 @@ class Judge:
             self._seq = board.seq
             self._recent.extend(board.recent)
             self._memory = {(v.rule, v.scope): v.memory for v in board.verdicts}
+            self._heads = {head.source: head for head in board.heads}
+            for kind, first_s in board.first_s.items():
+                self._rings[kind].first_s = first_s
 
     def see(self, head: Head, rows: Rows, offset: int) -> None:
         """Take in one frame of pulses, read from this offset of topic `pulses`."""
@@ -127,6 +130,8 @@ class Judge:
             tuple(verdicts),
             tuple(self._recent),
             min((offset for offset in rewinds if offset is not None), default=next_offset),
+            tuple(self._heads[source] for source in sorted(self._heads)),
+            {k: ring.first_s for k, ring in self._rings.items() if ring.first_s is not None},
         )
 
     def _note(self, now_ms: int) -> status.CampaignNote:

@@ -171,7 +171,7 @@ def single(event: Event, style: str = "compact") -> Message:
 def together(parts: Sequence[tuple[bytes, Event | str]], how: str) -> Message:
     """NDJSON or an array of events and of things that are none."""
     texts = [text for text, _ in parts]
-    value = b"[" + b" , ".join(texts) + b"]" if how == "array" else b"\n\n".join(texts) + b"\n"
+    value = b"[" + b" , ".join(texts) + b"]" if how == "array" else b"\r\n \n".join(texts) + b"\n"
     outcomes = tuple(outcome for _, outcome in parts)
     unknown = sum(unknown_in(outcome) for outcome in outcomes if isinstance(outcome, dict))
     return Message(value, outcomes, unknown)

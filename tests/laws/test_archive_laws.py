@@ -29,7 +29,8 @@ PUBLICATIONS = st.lists(
 WAIT = [("read", 0)] * 3
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("read"), st.integers(1, 3)),
+        st.tuples(st.just("read"), st.integers(0, 3)),
+        st.tuples(st.just("tick"), st.just(0)),
         st.tuples(st.sampled_from(("due", "insert", "stored", "commit", "crash")), st.just(0)),
     ),
     max_size=40,
@@ -101,13 +102,16 @@ class Keeper:
             self.committed = max(self.committed, self.pulses.safe_offset(self.before))
             self.is_stored = False
 
+    def tick(self, _: int = 0) -> None:
+        for step in (self.due, self.insert, self.stored, self.commit):
+            step()
+
     def finish(self) -> Table:
         for is_read in (False, True):
             if is_read:
                 self.read(len(self.frames))
             self.now_ms += HOLD_MS
-            for step in (self.due, self.insert, self.stored, self.commit):
-                step()
+            self.tick()
         return self.table
 
 
@@ -143,6 +147,10 @@ def run(publications: list[Publication], steps: list[tuple[str, int]], rows_max:
         ("commit", 0),
         ("crash", 0),
     ],
+)
+@example(  # one pulse is due, the other not yet, and then the archive dies
+    [(SOURCES[0], {1_000: 1}), (SOURCES[1], {1_000: 1})],
+    [("read", 1), *WAIT, ("read", 1), ("tick", 0), ("crash", 0)],
 )
 @example(  # stored, but not yet committed
     [(SOURCES[0], {1_000: 1})],

@@ -123,15 +123,13 @@ def test_another_lateness_counts_every_event_once_or_is_refused(
     assert total(everything)["", "", ""] == (2, 2)
 
 
-def replays(records: list[Record], again: list[tuple[int, int]]) -> list[Record]:
-    """The log with events of it sent again later, each marked as a replay of some letter."""
-    made, last = (
-        list(records),
-        records[-1] if records else Record(0, START_MS, Message(b"{", ("not_json",))),
-    )
+def replays(again: list[tuple[int, int]]) -> list[Record]:
+    """A log of letters sent again, each marked with its name; now and then a second closes."""
+    made = []
     for i, letter in enumerate(again):
-        event = {**SAMPLES["order"], "ts": last.record_ms, "amount_fen": 1 + letter[0]}
-        made.append(Record(last.offset + 1 + i, last.record_ms, single(event), letter))
+        record_ms = START_MS + i // 2 * 15_000
+        event = {**SAMPLES["order"], "ts": record_ms, "amount_fen": 1 + letter[0]}
+        made.append(Record(i, record_ms, single(event), letter))
     return made
 
 
@@ -142,7 +140,7 @@ LETTERS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), max_size=10)
 def test_a_replayed_letter_counts_once_restarts_included(
     again: list[tuple[int, int]], steps: list[Step]
 ) -> None:
-    records = replays([], again)
+    records = replays(again)
     merged = drive(Worker("order", records), steps)
 
     assert merged.tally.accepted == len(set(again))

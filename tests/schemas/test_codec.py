@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,16 @@ def test_brackets_in_a_text_are_text() -> None:
     batch = codec.decode([text_of({**long, "trace": 1})])
     assert [refusal.detail for refusal in batch.refusals] == []
     assert batch.unknown_fields == 1
+
+
+def test_a_text_that_never_ends_takes_no_time() -> None:
+    """Looking for brackets outside of strings must be linear: one such message would stop all."""
+    value = b"[" * 300 + b'"' + b'\\"' * 60_000
+    began = time.process_time()
+
+    assert len(refused(value)) == 1
+    assert len(refused(value.replace(b"[", b"{"))) == 1
+    assert time.process_time() - began < 5
 
 
 def at_depth(frames: int, act: Callable[[], Any]) -> Any:
