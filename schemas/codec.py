@@ -22,7 +22,7 @@ DEPTH_MAX = 200
 """Deepest nesting of brackets; far more than any event has, far less than the parser can stand from
 whatever depth of calls (its own limit counts the caller's stack, so it must never be what decides).
 """
-# one that never ends reaches to the end of the text: else the search would begin again at each quote
+# one that never ends reaches to the end of the text: else the search begins again at each quote
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 _NEAR = b"]\n,\n["
