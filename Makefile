@@ -36,7 +36,7 @@ fix: install
 sim: install
 	SEED=$(SEED) $(BIN)/pytest -q tests/sim
 
-# messages per second, freshness, cost per cell
+# messages a second and freshness, seen from outside
 bench: install
 	$(BIN)/python -m fenghuo.loadtest.bench
 
