@@ -91,6 +91,8 @@ def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str]
             if not _await_ready(url, children, stop, say):
                 return 0 if stop.is_set() else 1
             say(f"ready: {url}")
+            say("for load, replay, audit and dlq in another shell:")
+            say(f"  export {PREFIX}KAFKA={settings.kafka} {PREFIX}STORE={public_store(settings)}")
             if demo:
                 say("demo: the campaign in ten minutes; an incident begins after about 15 s")
                 children.append(_demo(settings, folder))
