@@ -126,6 +126,8 @@ class Board(msgspec.Struct, frozen=True):
     """Offset of topic `pulses` a restarted judge has to read from to know the same seconds."""
     heads: tuple[Head, ...] = ()
     """The newest head of every source partition: what a restarted judge knows of silent ones."""
+    moved: tuple[Transition, ...] = ()
+    """What changed with this board. Told after it; a restarted judge tells it again."""
     first_s: dict[str, int] = {}
     """The first second there ever was, by kind: before it nothing is known."""
 

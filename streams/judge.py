@@ -72,7 +72,10 @@ class Judge:
                 moved.append(transition)
         self._recent.extend(moved)
         self._seq += 1
-        return self._board(verdicts, view, times, now_ms=now_ms, next_offset=next_offset), moved
+        board = self._board(
+            verdicts, view, times, moved=moved, now_ms=now_ms, next_offset=next_offset
+        )
+        return board, moved
 
     def _verdict(
         self, rule: Rule, scope: str, view: View, times: dict[str, Clock], *, now_ms: int
@@ -110,6 +113,7 @@ class Judge:
         view: View,
         times: dict[str, Clock],
         *,
+        moved: Sequence[Transition],
         now_ms: int,
         next_offset: int,
     ) -> Board:
@@ -131,6 +135,7 @@ class Judge:
             tuple(self._recent),
             min((offset for offset in rewinds if offset is not None), default=next_offset),
             tuple(self._heads[source] for source in sorted(self._heads)),
+            tuple(moved),
             {k: ring.first_s for k, ring in self._rings.items() if ring.first_s is not None},
         )
 

@@ -135,6 +135,10 @@ class GatherPart(Part):
             begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
             kind = topics.KIND_OF[tp.topic]
             self._states[tp] = Gather(source, self._codecs[kind], self._terms, begin)
+            if begin.epoch > (before.epoch if (before := newest.get(source)) else 0):
+                # known before its first pulse: else a return to the old labels could reuse it
+                sent = self.send(topics.POSITIONS, str(source), position.encode(begin))
+                await (await sent)
             self._record_ms[tp] = self._head_ms[tp] = 0
         return {tp: state.next_offset for tp, state in self._states.items()}
 

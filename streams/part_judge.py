@@ -38,6 +38,7 @@ class JudgePart(Part):
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
+        self._untold: tuple[Transition, ...] = ()
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -54,6 +55,8 @@ class JudgePart(Part):
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
         self._judge = Judge(self._campaign, board)
+        is_ours = board is not None and board.campaign.name == self._campaign.name
+        self._untold = board.moved if board is not None and is_ours else ()
         return dict.fromkeys(assigned, self._next)
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
@@ -74,13 +77,17 @@ class JudgePart(Part):
         judge = self._judge
         if judge is None or self._next < self._ready_at:
             return
+        if self._untold:
+            await asyncio.gather(*[await self._tell(transition) for transition in self._untold])
+            self._untold = ()
         now = now_ms()
         board, moved = judge.grade(now, self._next)
-        if moved:
-            await asyncio.gather(*[await self._tell(transition) for transition in moved])
         if moved or now - self._board_ms >= BOARD_MS:
             self._board_ms = now
             await (await self.send(topics.STATUS, self._campaign.name, status.encode(board)))
+        # the board first: a transition is told only by a judge whose memory holds it, and what a
+        # judge could not tell any more, the next one does (again: they are numbered)
+        await asyncio.gather(*[await self._tell(transition) for transition in moved])
 
     def is_behind(self) -> bool:
         if self._judge is None:

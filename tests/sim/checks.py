@@ -104,12 +104,6 @@ def tally_of(model: Counted) -> Tally:
     )
 
 
-def names_of(transitions: list[bytes]) -> set[tuple[str, str, int]]:
-    """(rule, scope, seq) of each."""
-    made = (msgspec.json.decode(data, type=Transition) for data in transitions)
-    return {(one.rule, one.scope, one.seq) for one in made}
-
-
 def check_end(day: "Day") -> None:
     """Everything was read and stored: the table is the log, counted by the book."""
     heads = newest_heads(day)
@@ -206,8 +200,6 @@ def _check_transitions(day: "Day") -> None:
         same(day, f"levels of {name}", [one.from_level for one in chain], went[:-1])
         assert day.judge is not None
         memory = day.judge.judge._memory[name]
-        if memory.seq == len(chain) - 1 and (*name, len(chain)) in day.unheard:
-            went.pop()  # told by a judge that died before its board: nobody goes on from there
         same(day, f"memory of {name}", (memory.seq, memory.level), (len(went) - 1, went[-1]))
     same(day, "stored transitions", set(day.table.transition_rows), set(last))
     rules = {rule.id for rule in campaign().rules}

@@ -10,7 +10,6 @@ from tests.sim import checks
 from tests.sim.feed import Feed, Place, moments
 from tests.sim.workers import ArchiveWorker, Broker, Died, Dies, GatherWorker, JudgeWorker
 
-Name = tuple[str, str, int]
 """(rule, scope, seq) of a transition."""
 TOPICS = ("pulses", "late", "refused", "transitions")
 
@@ -47,7 +46,6 @@ class Day:
         self.judge: JudgeWorker | None = JudgeWorker(self.broker, self._dies("judge"))
         self.steady: JudgeWorker | None = self._new_steady()
         self.is_board_sent = True
-        self.unheard: set[Name] = set()
         self.archive = self._new_archive()
         self.store_down_until_ms = 0
         self.now_ms = self.ticks = 0
@@ -132,11 +130,9 @@ class Day:
             return
         end = len(self.broker.pulses)
         self.judge.read(end - self.random.choice((0, 0, 0, 3)) if end > 3 else end)
-        told = len(self.broker.transitions)
         try:
             answer = self.judge.on_tick(self.now_ms)
         except Died:
-            self.unheard |= checks.names_of(self.broker.transitions[told:])
             self.stop_judge(is_clean=False)
             return
         if answer is not None:

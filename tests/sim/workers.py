@@ -167,6 +167,7 @@ class JudgeWorker:
         self.next = min(board.rewind_offset, len(broker.pulses)) if board else 0
         self.ready_at = len(broker.pulses)
         self.board_ms = 0
+        self.untold = board.moved if board else ()
 
     def read(self, end: int) -> None:
         for offset in range(self.next, end):
@@ -177,18 +178,23 @@ class JudgeWorker:
         """The board, and whether it was sent; None while the past is still being read."""
         if self.next < self.ready_at:
             return None
+        self.tell(self.untold)
+        self.untold = ()
         board, moved = self.judge.grade(now_ms, self.next)
-        for transition in moved:
-            if self.dies():
-                raise Died
-            self.broker.transitions.append(msgspec.json.encode(transition))
         is_sent = bool(moved) or now_ms - self.board_ms >= BOARD_MS
         if is_sent:
             if self.dies():
                 raise Died
             self.board_ms = now_ms
             self.broker.status.append(status.encode(board))
+        self.tell(moved)
         return board, is_sent
+
+    def tell(self, moved: Sequence[Transition]) -> None:
+        for transition in moved:
+            if self.dies():
+                raise Died
+            self.broker.transitions.append(msgspec.json.encode(transition))
 
 
 class ArchiveWorker:
