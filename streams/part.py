@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Quiet(Monitor):
         pass
 
 
-class Part:
+class Part(ABC):
     """One kind of worker. A subclass says what it reads, where from, and what it does with a fetch
     and at a tick.
     """
@@ -72,19 +73,19 @@ class Part:
         self.app = self._app()
         self._stopping = asyncio.Event()
 
+    @abstractmethod
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Where to start reading each assigned partition; called at every assignment."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         """Take in one fetch. Must not raise for what is in it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def on_tick(self) -> None:
         """Called every tick_ms; raising ends the part."""
-        raise NotImplementedError
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # noqa: B027  most parts need none
         """Last words before leaving the group."""
 
     def is_behind(self) -> bool:
@@ -93,7 +94,7 @@ class Part:
         """
         return False
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # noqa: B027  most parts need none
         """What has to be there before the group is joined."""
 
     def _app(self) -> faust.App:
@@ -197,12 +198,14 @@ class Part:
                     await self.on_tick()
                 except Exception as error:
                     _dying(self.name, error)
-            if not self.is_behind():
-                self.progress_ms = now_ms()
-            elif now_ms() - self.progress_ms > self.settings.watchdog_ms:
-                die(
-                    f"{self.name}: no progress for {self.settings.watchdog_ms} ms with work waiting"
-                )
+            self._watch(now_ms())
+
+    def _watch(self, now: int) -> None:
+        """The watchdog: no progress with work waiting ends the part."""
+        if not self.is_behind():
+            self.progress_ms = now
+        elif now - self.progress_ms > self.settings.watchdog_ms:
+            die(f"{self.name}: no progress for {self.settings.watchdog_ms} ms with work waiting")
 
 
 def _dying(part: str, error: Exception) -> None:
