@@ -164,11 +164,12 @@ def _stored(
     refused: dict[tuple[str, int], set[Key]] = {part: set() for part in ends}
     for kind, table in tables.PULSE_TABLE.items():
         fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
-        for row in store.query(_PULSES.format(table=table, fen=fen), {"log": log}):
+        pulses = store.query(_PULSES.format(table=table, fen=fen), {"log": log})
+        for row in pulses:
             part = (row["topic"], row["partition"])
             if row["cut"] == "":
                 seconds[part][row["second_ms"]] = (row["e"], row["f"])
-        for row in store.query(_PULSES.format(table=table, fen=fen), {"log": log}):
+        for row in pulses:
             part = (row["topic"], row["partition"])
             if (row["e"], row["f"]) != seconds[part].get(row["second_ms"]):
                 uneven[part][row["second_ms"]] = row["cut"] or "total"

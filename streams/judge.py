@@ -44,8 +44,11 @@ class Judge:
         self._memory: dict[tuple[str, str], State] = {}
         self._recent: deque[Transition] = deque(maxlen=status.RECENT_TRANSITIONS_MAX)
         self._seq = 0
+        self.untold: tuple[Transition, ...] = ()
+        """What the judge before may have had no time to tell."""
         if board is not None and board.campaign.name == campaign.name:
             self._seq = board.seq
+            self.untold = board.moved
             self._recent.extend(board.recent)
             self._memory = {(v.rule, v.scope): v.memory for v in board.verdicts}
             self._heads = {head.source: head for head in board.heads}

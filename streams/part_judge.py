@@ -38,7 +38,6 @@ class JudgePart(Part):
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
-        self._untold: tuple[Transition, ...] = ()
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -55,8 +54,6 @@ class JudgePart(Part):
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
         self._judge = Judge(self._campaign, board)
-        is_ours = board is not None and board.campaign.name == self._campaign.name
-        self._untold = board.moved if board is not None and is_ours else ()
         return dict.fromkeys(assigned, self._next)
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
@@ -77,9 +74,9 @@ class JudgePart(Part):
         judge = self._judge
         if judge is None or self._next < self._ready_at:
             return
-        if self._untold:
-            await asyncio.gather(*[await self._tell(transition) for transition in self._untold])
-            self._untold = ()
+        if judge.untold:
+            await asyncio.gather(*[await self._tell(transition) for transition in judge.untold])
+            judge.untold = ()
         now = now_ms()
         board, moved = judge.grade(now, self._next)
         if moved or now - self._board_ms >= BOARD_MS:

@@ -167,7 +167,6 @@ class JudgeWorker:
         self.next = min(board.rewind_offset, len(broker.pulses)) if board else 0
         self.ready_at = len(broker.pulses)
         self.board_ms = 0
-        self.untold = board.moved if board else ()
 
     def read(self, end: int) -> None:
         for offset in range(self.next, end):
@@ -178,8 +177,8 @@ class JudgeWorker:
         """The board, and whether it was sent; None while the past is still being read."""
         if self.next < self.ready_at:
             return None
-        self.tell(self.untold)
-        self.untold = ()
+        self.tell(self.judge.untold)
+        self.judge.untold = ()
         board, moved = self.judge.grade(now_ms, self.next)
         is_sent = bool(moved) or now_ms - self.board_ms >= BOARD_MS
         if is_sent:
