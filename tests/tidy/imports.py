@@ -12,11 +12,11 @@ STANDARD = sys.stdlib_module_names
 
 # Layer -> what it may import beside the standard library and itself. Lowest first.
 MAY_IMPORT = {
-    "schemas": {"msgspec", "numpy", "pyarrow"},
+    "schemas": {"msgspec", "numba", "numpy", "pyarrow"},
     "alerts": {"fenghuo.schemas", "msgspec", "yaml"},
     "loadtest": {
         *("fenghuo.schemas", "msgspec", "numpy", "pyarrow"),
-        *("kafka", "polars", "rich", "typer"),
+        *("confluent_kafka", "hdrh", "kafka", "polars", "rich", "typer"),
     },
     "api": {
         *("fenghuo.schemas", "fenghuo.alerts", "msgspec"),
