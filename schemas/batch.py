@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from fenghuo.schemas.coding import Ints
+from fenghuo.schemas.arrays import Flags, Ints
 
 REASONS = (
     "empty",
@@ -45,7 +45,8 @@ class Batch(msgspec.Struct, frozen=True):
     message: position of the message in the fetch; idx: of the event in its message; ts: event time,
     epoch ms;
     cell: code and latency bucket (see coding); x: amount in fen (order), weight (traffic), 0
-    (complaint).
+    (complaint); user: who it was, a whole number as it stands, any other name as 64 bits of it; 0
+    for nobody.
     """
 
     message: Ints
@@ -53,6 +54,7 @@ class Batch(msgspec.Struct, frozen=True):
     ts: Ints
     cell: Ints
     x: Ints
+    user: Ints
     refusals: tuple[Refusal, ...] = ()
     unknown_fields: int = 0
 
@@ -66,19 +68,20 @@ class Batch(msgspec.Struct, frozen=True):
             return parts[0]
         if not parts:
             none = np.empty(0, np.int64)
-            return cls(none, none, none, none, none)
+            return cls(none, none, none, none, none, none)
         return cls(
             np.concatenate([part.message for part in parts]),
             np.concatenate([part.idx for part in parts]),
             np.concatenate([part.ts for part in parts]),
             np.concatenate([part.cell for part in parts]),
             np.concatenate([part.x for part in parts]),
+            np.concatenate([part.user for part in parts]),
             tuple(refusal for part in parts for refusal in part.refusals),
             sum(part.unknown_fields for part in parts),
         )
 
-    def only(self, keep: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Self:
-        """The events where keep is true; refusals stay."""
+    def only(self, keep: Flags | Ints) -> Self:
+        """The events where keep is true, or at these places; refusals stay."""
         return msgspec.structs.replace(
             self,
             message=self.message[keep],
@@ -86,4 +89,5 @@ class Batch(msgspec.Struct, frozen=True):
             ts=self.ts[keep],
             cell=self.cell[keep],
             x=self.x[keep],
+            user=self.user[keep],
         )

@@ -1,13 +1,12 @@
 """Bytes of source messages to batches. Three wire formats on the same topics, told apart by their
 first bytes: one JSON object; NDJSON or a JSON array of objects; an Arrow IPC frame (see frame).
 
-What a message becomes never depends on its neighbours. The fast way parses a whole fetch at once
-and is taken only when it proves to give what each message gives alone; else the messages are parsed
-one by one.
+What a message becomes never depends on its neighbours. The fast way (see scan) reads messages of
+the plain form and is silent about others; those are decoded one by one.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -17,6 +16,9 @@ from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Batch, Refusal
 from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
 from fenghuo.schemas.frame import FRAME_MAGIC, FrameReader
+from fenghuo.schemas.messages import Messages
+from fenghuo.schemas.plain import OUT_TS, OUT_USER, OUT_X, hash_of
+from fenghuo.schemas.scan import Scan
 
 DEPTH_MAX = 200
 """Deepest nesting of brackets; far more than any event has, far less than the parser can stand from
@@ -25,7 +27,9 @@ whatever depth of calls (its own limit counts the caller's stack, so it must nev
 # one that never ends reaches to the end of the text: else the search begins again at each quote
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BROKEN = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
-_NEAR = b"]\n,\n["
+SLOW_AT_ONCE = 64
+"""Messages decoded one by one before the rest is scanned again: by then their labels are known."""
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 class Codec:
@@ -33,24 +37,9 @@ class Codec:
 
     def __init__(self, coder: Coder) -> None:
         kind = coder.kind
-        event = EVENT_OF[kind]
-        # the strict twin knows no unknown fields, so that its text is flat: what `_together` rests
-        # on
-        strict = msgspec.defstruct(
-            f"Strict{event.__name__}",
-            [
-                (field.name, field.type, field.default)
-                if field.default is not msgspec.NODEFAULT
-                else (field.name, field.type)
-                for field in msgspec.structs.fields(event)
-            ],
-            frozen=True,
-            gc=False,
-            forbid_unknown_fields=True,
-        )
         self.coder = coder
-        self._all = msgspec.json.Decoder(list[tuple[strict]])  # type: ignore[valid-type]
-        self._one: msgspec.json.Decoder[Event] = msgspec.json.Decoder(event)
+        self._scan = Scan(coder)
+        self._one: msgspec.json.Decoder[Event] = msgspec.json.Decoder(EVENT_OF[kind])
         self._names = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._list = msgspec.json.Decoder(list[msgspec.Raw])
         self._known = FIELDS[kind]
@@ -61,11 +50,21 @@ class Codec:
         """The events of these messages. Never raises for what is in them: what is no event is a
         Refusal.
         """
-        events = self._together(values)
-        if events is not None:
-            order = np.arange(len(events), dtype=np.int64)
-            return self._batch(events, order, np.zeros(len(events), np.int64))
-        return self._each(values)
+        return Batch.join(list(self.batches(values)))
+
+    def batches(self, values: Sequence[bytes | None]) -> Iterator[Batch]:
+        """The same in pieces, in the order of the log: each frame by itself, what lies between them
+        together.
+        """
+        messages = values if isinstance(values, Messages) else Messages.of(values)
+        begin = 0
+        for at in _frames(messages):
+            if at > begin:
+                yield self._json(messages[begin:at], begin)
+            yield self._frames.read(messages.view(at), at)
+            begin = at + 1
+        if begin < len(messages):
+            yield self._json(messages[begin:], begin)
 
     def split(self, value: bytes) -> Callable[[int], bytes]:
         """A message that `decode` accepted, split once; the function gives the bytes of one of its
@@ -76,49 +75,31 @@ class Codec:
         parts = self._split(value)
         return lambda idx: value if isinstance(parts, Refusal) else bytes(parts[idx])
 
-    def _together(self, values: Sequence[bytes | None]) -> list[Event] | None:
-        """All messages parsed as one text, or None when that could differ from parsing each alone.
-
-        Sound because the strict structs are flat (scalars only): a message that stops inside its
-        object is a syntax error at the separator (`]` in an object, a newline in a string), so no
-        two messages can merge into one event, and with as many events as messages none can have
-        given two.
-        """
-        try:
-            text = _NEAR.join(values)  # type: ignore[arg-type]
-            rows = self._all.decode(b"[[" + text + b"]]")
-        except (TypeError, *_BROKEN):
-            return None
-        if len(rows) != len(values):
-            return None
-        if values and max(map(len, values)) > EVENT_BYTES_MAX:  # type: ignore[arg-type]
-            return None
-        return [row[0] for row in rows]
-
-    def _each(self, values: Sequence[bytes | None]) -> Batch:
-        """Message by message, keeping the order of the log."""
-        parts: list[Batch] = []
-        run = _Run()
-        for message, value in enumerate(values):
-            if value and value[:4] == FRAME_MAGIC:
-                parts.append(self._closed(run))
-                run = _Run()
-                parts.append(self._frames.read(value, message))
-            else:
-                self._json(message, value, run)
-        parts.append(self._closed(run))
-        return Batch.join(parts)
-
-    def _closed(self, run: "_Run") -> Batch:
-        return self._batch(
-            run.events,
-            np.array(run.message, np.int64),
-            np.array(run.idx, np.int64),
-            refusals=tuple(run.refusals),
-            unknown_fields=run.unknown_fields,
+    def _json(self, messages: Messages, first: int) -> Batch:
+        """Messages without frames among them, which are numbered from first."""
+        scan = self._scan
+        out, cell, read = scan.read(messages.buffer, messages.start, messages.length)
+        rest = np.flatnonzero(~read)
+        run, some = _Run(), SLOW_AT_ONCE
+        while len(rest):
+            for at in rest[:some].tolist():
+                self._decode(at, messages[at], run)
+            rest, some = rest[some:], some * 4
+            if len(rest):  # their labels may be known now
+                again = scan.read(messages.buffer, messages.start[rest], messages.length[rest])
+                out[:, rest], cell[rest], read[rest] = again
+                rest = rest[~again[2]]
+        message = np.arange(first, first + len(messages), dtype=np.int64)
+        fast = Batch(
+            message, np.zeros(len(message), np.int64), out[OUT_TS], cell, out[OUT_X], out[OUT_USER]
         )
+        if not (run.message or run.refusals):
+            return fast
+        batch = Batch.join([fast.only(read), self._batch(run, first)])
+        return batch.only(np.argsort(batch.message, kind="stable"))
 
-    def _json(self, message: int, value: bytes | None, run: "_Run") -> None:
+    def _decode(self, message: int, value: bytes | None, run: "_Run") -> None:
+        """One message the full way."""
         if not value:
             run.refusals.append(Refusal(message, 0, "empty", "a message without bytes", b""))
             return
@@ -184,17 +165,11 @@ class Codec:
             run.message.append(message)
             run.idx.append(idx)
             run.events.append(event)
+            self._scan.learn(event)
 
-    def _batch(
-        self,
-        events: Sequence[Event],
-        message: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-        idx: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-        *,
-        refusals: tuple[Refusal, ...] = (),
-        unknown_fields: int = 0,
-    ) -> Batch:
-        size = len(events)
+    def _batch(self, run: "_Run", first: int) -> Batch:
+        """What was decoded one by one; its messages are numbered from first."""
+        events, size = run.events, len(run.events)
         ts = np.fromiter(map(attrgetter("ts"), events), np.int64, size)
         cell = self.coder.codes(list(map(self._key, events)))
         x = np.zeros(size, np.int64)
@@ -205,7 +180,36 @@ class Codec:
             x = np.fromiter((count or 1 for count in weights), np.int64, size)
             latency = np.fromiter(map(attrgetter("latency_ms"), events), np.int64, size)
             cell = cell * self.coder.buckets + buckets_of(latency)
-        return Batch(message, idx, ts, cell, x, refusals, unknown_fields)
+        users = map(attrgetter("user_id"), events)
+        user = np.fromiter(map(_user, users), np.int64, size)
+        refusals = tuple(
+            msgspec.structs.replace(refusal, message=refusal.message + first)
+            for refusal in run.refusals
+        )
+        message, idx = (np.array(column, np.int64) for column in (run.message, run.idx))
+        return Batch(message + first, idx, ts, cell, x, user, refusals, run.unknown_fields)
+
+
+def _frames(messages: Messages) -> list[int]:
+    """Which messages are frames."""
+    is_frame = messages.length >= len(FRAME_MAGIC)
+    for k, letter in enumerate(FRAME_MAGIC):
+        at = np.where(is_frame, messages.start + k, 0)
+        is_frame &= (messages.buffer[at] if len(messages.buffer) else 0) == letter
+    found: list[int] = np.flatnonzero(is_frame).tolist()
+    return found
+
+
+def _user(value: int | str | None) -> int:
+    """A user as one integer: see Batch."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value
+    if _NUMBER.fullmatch(value):
+        return int(value)
+    text = np.frombuffer(value.encode(), np.uint8)
+    return int(hash_of(text, 0, len(text)))
 
 
 def is_deep(text: bytes) -> bool:
@@ -220,7 +224,7 @@ def is_deep(text: bytes) -> bool:
 
 
 class _Run:
-    """JSON events gathered between two frames."""
+    """What was decoded one by one."""
 
     def __init__(self) -> None:
         self.message: list[int] = []

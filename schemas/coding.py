@@ -6,11 +6,12 @@ it does not name is `other`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.measures import (
     BUCKETS,
     FIXED_LABELS,
@@ -19,12 +20,10 @@ from fenghuo.schemas.measures import (
     OTHER,
     UNCLASSIFIED,
     Cut,
+    Series,
     cut_name,
 )
-
-Ints = npt.NDArray[np.int64]
-Series = tuple[str, str, str]
-"""(cut, k1, k2): `("region,category", "east", "food")`; unused keys are empty."""
+from fenghuo.schemas.spread import spread
 
 FLAGS: Mapping[str, tuple[str, ...]] = {
     "order": ("status", "new_user", "repeat"),
@@ -35,20 +34,15 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
 RAW_KEYS_MAX = 100_000
 """Raw label combinations remembered; past it the memory is emptied and filled again."""
 _Item = TypeVar("_Item", np.int64, np.bool_)
-_LATENCY_LUT = np.searchsorted(np.array(LATENCY_BOUNDS_MS), np.arange(65_536), side="left")
+BUCKETS_BY_MS: Final[npt.NDArray[np.uint8]] = np.searchsorted(
+    np.array(LATENCY_BOUNDS_MS), np.arange(LATENCY_BOUNDS_MS[-1] + 2), side="left"
+).astype(np.uint8)
+"""Latency bucket of each whole millisecond; the last entry is that of all above."""
 
 
-def columns(kind: str) -> tuple[str, ...]:
-    """Value columns of a kind: its counters, then latency buckets where it has them."""
-    buckets = tuple(f"latency_ms_{i}" for i in range(BUCKETS)) if kind == "traffic" else ()
-    return MEASURES[kind] + buckets
-
-
-def buckets_of(latency_ms: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    """Latency bucket of each value; up to 65 535 by table."""
-    if latency_ms.dtype == np.uint16 or (len(latency_ms) and int(latency_ms.max()) < 65_536):
-        return _LATENCY_LUT[latency_ms]
-    return np.searchsorted(np.array(LATENCY_BOUNDS_MS), latency_ms, side="left")
+def buckets_of(latency_ms: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Latency bucket of each value."""
+    return BUCKETS_BY_MS.take(latency_ms, mode="clip")
 
 
 class Coder:
@@ -93,9 +87,9 @@ class Coder:
             code = self._raw[key] = self._resolve(key)
         return code
 
-    def unknown(self, codes: Ints) -> int:
-        """How many labels of these events the campaign does not name."""
-        return int(self._table.unknown[codes].sum()) if len(codes) else 0
+    def unknown(self, codes: Ints, n: Ints) -> int:
+        """How many labels the campaign does not name, in n events of each of these codes."""
+        return int((self._table.unknown[codes] * n).sum())
 
     def regions(self, codes: Ints) -> tuple[Ints, tuple[str, ...]]:
         """Index of the region of each event, and the regions the indexes stand for."""
@@ -108,28 +102,19 @@ class Coder:
         return paid
 
     def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
-        """Sums by group and series over every cut: (group, series, values[row, column]).
+        """Sums by group and series over every cut: (group, series, values[row, column]), in rising
+        order of both.
 
-        group: any small integers (the second's index); n: events; x: amount in fen (order) or
-        weight (traffic).
+        group: never falling; n: events; x: amount in fen (order) or weight (traffic).
         """
-        series_of, counts_in = self._table.series, self._table.counted
-        code, bucket = np.divmod(cell, self.buckets)
-        names = columns(self.kind)
-        size = len(self.series)
-        keys = (group[:, None] * size + series_of[code]).ravel()
-        uniq, row = np.unique(keys, return_inverse=True)
-        out = np.zeros(len(uniq) * len(names), np.int64)
-        base = row.reshape(len(cell), -1) * len(names)
-        for j, name in enumerate(MEASURES[self.kind]):
-            amount = np.where(counts_in[code, j], x if _weighs_x(self.kind, name) else n, 0)
-            for cut in range(base.shape[1]):
-                np.add.at(out, base[:, cut] + j, amount)
-        if self.buckets > 1:
-            at = bucket + len(MEASURES[self.kind])
-            for cut in range(base.shape[1]):
-                np.add.at(out, base[:, cut] + at, x)
-        return uniq // size, uniq % size, out.reshape(len(uniq), len(names))
+        return spread(
+            (group, cell, n, x),
+            self._table.series,
+            self._table.counted,
+            np.array([_weighs_x(self.kind, name) for name in MEASURES[self.kind]], np.bool_),
+            series=len(self.series),
+            buckets=self.buckets,
+        )
 
     def _resolve(self, key: tuple[object, ...]) -> int:
         """Bound the labels, then the code of what is left."""

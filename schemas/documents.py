@@ -196,7 +196,7 @@ def _event_frame(kind: str) -> Tree:
 
 def _pulse_frame(kind: str, stamps: list[str]) -> Tree:
     """One Arrow record batch of pulses or late rows; LZ4."""
-    names = coding.columns(kind)
+    names = measures.columns(kind)
     key: Tree = {"type": "string"}
     size = {"minItems": len(names), "maxItems": len(names)}
     values = {"type": "array", "items": {"type": "integer"}, "description": ", ".join(names)}

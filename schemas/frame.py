@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Batch, Refusal
-from fenghuo.schemas.coding import Coder, Ints, buckets_of
+from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import (
     AMOUNT_FEN_MAX,
     COUNT_MAX,
@@ -60,20 +61,20 @@ class FrameReader:
         self._coder = coder
         self._remembered: dict[tuple[bytes, ...], Ints] = {}
 
-    def read(self, value: bytes, message: int) -> Batch:
+    def read(self, value: Letters, message: int) -> Batch:
         """The events of a frame, as message `message` of the fetch."""
         try:
             return self._rows(value, message)
         except (FrameError, pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
             detail = str(error)[:DETAIL_CHARS_MAX]
-            return Batch.join([_nothing(Refusal(message, 0, "frame", detail, value))])
+            return Batch.join([_nothing(Refusal(message, 0, "frame", detail, value.tobytes()))])
 
     def split(self, value: bytes) -> Callable[[int], bytes]:
         """A frame opened once; the function gives one row as a frame of its own."""
         rows, schema = _open(value)
         return partial(_alone, rows, schema)
 
-    def _rows(self, value: bytes, message: int) -> Batch:
+    def _rows(self, value: Letters, message: int) -> Batch:
         rows, schema = _open(value)
         kind, base_ts = _head(schema)
         if kind != self._coder.kind:
@@ -98,15 +99,16 @@ class FrameReader:
             x = values["amount_fen"].astype(np.int64)
         elif kind == "traffic":
             x = values["count"].astype(np.int64) if "count" in values else np.ones(size, np.int64)
-            cell = code * self._coder.buckets + buckets_of(
-                np.clip(values["latency_ms"], 0, LATENCY_MS_MAX)
-            )
+            cell = code * self._coder.buckets + buckets_of(values["latency_ms"])
         idx = np.arange(size, dtype=np.int64)
         unknown = (
             len(set(schema.names) - {"dt", "code", "user_id", "event_id", "count", *values}) * size
         )
         ts = dt.astype(np.int64) + base_ts
-        batch = Batch(np.full(size, message, np.int64), idx, ts, cell, x, (), unknown)
+        user = np.zeros(size, np.int64)
+        if "user_id" in schema.names and pa.types.is_integer(schema.field("user_id").type):
+            user = _ints(rows, "user_id").astype(np.int64)
+        batch = Batch(np.full(size, message, np.int64), idx, ts, cell, x, user, (), unknown)
         if not bad.any():
             return batch
         refusals = tuple(
@@ -177,7 +179,7 @@ def _valid(kind: str, name: str, value: object) -> bool:
     return isinstance(value, str) and len(value) <= ID_CHARS_MAX
 
 
-def _open(value: bytes) -> tuple[pa.RecordBatch, pa.Schema]:
+def _open(value: bytes | Letters) -> tuple[pa.RecordBatch, pa.Schema]:
     with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
         batches = list(islice(reader, 2))
         if len(batches) != 1:
@@ -262,4 +264,4 @@ def _bytes(buffer: pa.Buffer | None) -> bytes:
 
 def _nothing(refusal: Refusal) -> Batch:
     none = np.empty(0, np.int64)
-    return Batch(none, none, none, none, none, (refusal,))
+    return Batch(none, none, none, none, none, none, (refusal,))

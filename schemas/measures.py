@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 Cut = tuple[str, ...]
+Series = tuple[str, str, str]
+"""(cut, k1, k2): `("region,category", "east", "food")`; unused keys are empty."""
 
 KINDS: tuple[str, ...] = ("order", "traffic", "complaint")
 
@@ -114,6 +116,12 @@ def counters() -> tuple[str, ...]:
 def histograms() -> tuple[str, ...]:
     """All histograms in their written form: `traffic.latency_ms`."""
     return tuple(f"{kind}.{name}" for kind in KINDS for name in HISTOGRAMS[kind])
+
+
+def columns(kind: str) -> tuple[str, ...]:
+    """Value columns of a kind: its counters, then latency buckets where it has them."""
+    buckets = tuple(f"latency_ms_{i}" for i in range(BUCKETS)) if kind == "traffic" else ()
+    return MEASURES[kind] + buckets
 
 
 def cuts(kind: str, campaign_extra: Mapping[str, Sequence[Cut]]) -> tuple[Cut, ...]:

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from fenghuo.schemas.coding import Ints, Series, columns
+from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.measures import Series, columns
 
 EPOCH_SHIFT = 48
 ROWS_MAX = 20_000

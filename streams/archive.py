@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fenghuo.schemas.coding import Ints
+from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.measures import MEASURES
 from fenghuo.schemas.pulse import Head, Rows, Source

@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from fenghuo.schemas.arrays import Flags, Ints
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec
-from fenghuo.schemas.coding import Ints
 from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.letters import Headers, Letter, replay_of
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
+from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, sift
 
 REPLAYED_MAX = 10_000
 """Most replayed dead letters a partition remembers; more replays are refused, for they could count
@@ -29,7 +30,8 @@ twice.
 class Fetch(msgspec.Struct, frozen=True):
     """Consecutive records of one source partition, as the transport read them: from start_offset up
     to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
-    that have any.
+    that have any but the mark of a load run; shadow: which records carry the mark of a shadow run,
+    None when none does.
     """
 
     offsets: Ints
@@ -38,6 +40,7 @@ class Fetch(msgspec.Struct, frozen=True):
     start_offset: int
     next_offset: int
     headers: dict[int, Headers] = {}
+    shadow: Flags | None = None
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -98,29 +101,40 @@ class Gather:
         self._letters: list[Letter] = []
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
+        self._adder = Adder()
         self.pending = 0
         """Rows held since the last `take`: what bounds the memory of a partition."""
 
     def add(self, fetch: Fetch) -> None:
         """Count one fetch."""
-        batch = self._codec.decode(fetch.values)
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
-        refusals = list(batch.refusals)
-        batch = self._in_time(fetch, batch, refusals)
-        if fetch.headers:
-            batch = self._without_repeats(fetch, batch, refusals)
-        self._refuse(fetch, refusals)
-        before = windows.frontier_before(batch.ts, self._frontier_ms)
-        late = windows.is_late(batch.ts, before, self._terms.lateness_ms)
-        if len(batch):
-            self._frontier_ms = max(self._frontier_ms, int(batch.ts.max()))
-        self._count(batch, int(late.sum()), len(refusals))
-        if late.any():
-            self._keep_late(fetch, batch.only(late))
-            batch = batch.only(~late)
-        self._keep(fetch, batch)
+        limit_ms = fetch.record_ms + self._terms.future_ms
+        for batch in self._codec.batches(fetch.values):
+            self._add(fetch, batch, limit_ms)
         self.next_offset = fetch.next_offset
+
+    def _add(self, fetch: Fetch, batch: Batch, limit_ms: Ints) -> None:
+        refusals = list(batch.refusals)
+        sifted = self._sift(batch, limit_ms)
+        if sifted.past or sifted.future or fetch.headers:
+            batch = self._in_time(fetch, batch, sifted, refusals)
+            if fetch.headers:
+                batch = self._without_repeats(fetch, batch, refusals)
+            sifted = self._sift(batch, limit_ms)
+        self._refuse(fetch, refusals)
+        self._frontier_ms = sifted.frontier_ms
+        counted = Tally(sifted.counted, sifted.late, len(refusals), 0, batch.unknown_fields)
+        if sifted.late:
+            late = batch.only(sifted.fate == LATE)
+            self._keep_late(fetch, late)
+            counted = counted.plus(self._labelled(late.ts, late.cell, None, late.x))
+        if sifted.counted:
+            counted = counted.plus(self._keep(fetch, batch, sifted))
+        self.tally = self.tally.plus(counted)
+
+    def _sift(self, batch: Batch, limit_ms: Ints) -> Sifted:
+        return sift(batch, limit_ms, self._frontier_ms, self._terms.lateness_ms)
 
     def take(self) -> Taken:
         """What changed since the last `take`; closed seconds are forgotten, open ones go on."""
@@ -197,22 +211,26 @@ class Gather:
             )
         return batch.only(~repeated)
 
-    def _in_time(self, fetch: Fetch, batch: Batch, refusals: list[Refusal]) -> Batch:
+    def _in_time(
+        self, fetch: Fetch, batch: Batch, sifted: Sifted, refusals: list[Refusal]
+    ) -> Batch:
         """Without events whose time cannot be: before 1990, or after their own record."""
-        limit = fetch.record_ms[batch.message] + self._terms.future_ms
-        past, future = batch.ts < TS_MIN_MS, batch.ts > limit
-        wrong = past | future
+        wrong = sifted.fate >= PAST
         if not wrong.any():
             return batch
         events = _Events(self._codec, fetch)
         for at in np.flatnonzero(wrong):
             message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
-            reason = "time_past" if past[at] else "time_future"
-            bound = f"at least {TS_MIN_MS}" if past[at] else f"at most {int(limit[at])}"
+            past = sifted.fate[at] == PAST
+            most = int(fetch.record_ms[message]) + self._terms.future_ms
+            bound = f"at least {TS_MIN_MS}" if past else f"at most {most}"
             hint = "; seconds where milliseconds belong?" if 0 < ts < TS_MIN_MS else ""
-            data = events.bytes_of(message, idx)
             refusals.append(
-                Refusal(message, idx, reason, f"ts: expected {bound}, got {ts}{hint}", data)
+                Refusal(
+                    *(message, idx, "time_past" if past else "time_future"),
+                    f"ts: expected {bound}, got {ts}{hint}",
+                    events.bytes_of(message, idx),
+                )
             )
         return batch.only(~wrong)
 
@@ -232,53 +250,58 @@ class Gather:
             )
         self.pending += len(refusals)
 
-    def _count(self, batch: Batch, late: int, refused: int) -> None:
+    def _labelled(self, ts: Ints, cell: Ints, n: Ints | None, x: Ints) -> Tally:
+        """What labels and regions say of these events, or of n of each (ts: their second)."""
         coder = self._codec.coder
-        code = batch.cell // coder.buckets
+        code = cell // coder.buckets
         by_region: dict[str, tuple[int, int]] = {}
-        if coder.kind == "order" and len(batch):
-            counted = coder.paid(code)
-            counted &= (batch.ts >= self._terms.start_ms) & (batch.ts < self._terms.end_ms)
+        many = np.ones(len(code), np.int64) if n is None else n
+        if coder.kind == "order":
+            counted = coder.paid(code) & (ts >= self._terms.start_ms) & (ts < self._terms.end_ms)
             region, names = coder.regions(code[counted])
-            at, paid, fen = windows.sums(region, np.ones(len(region), np.int64), batch.x[counted])
+            at, paid, fen = windows.sums(region, many[counted], x[counted])
             for i, count, amount in zip(at, paid, fen, strict=True):
                 by_region[names[i]] = (int(count), int(amount))
-        self.tally = self.tally.plus(
-            Tally(
-                len(batch) - late,
-                late,
-                refused,
-                coder.unknown(code),
-                batch.unknown_fields,
-                by_region,
-            )
-        )
+        return Tally(0, 0, 0, coder.unknown(code, many), 0, by_region)
 
     def _keep_late(self, fetch: Fetch, batch: Batch) -> None:
         offset = fetch.offsets[batch.message]
         self._late.append((windows.second_of(batch.ts), batch.cell, batch.x, offset, batch.idx))
         self.pending += len(batch)
 
-    def _keep(self, fetch: Fetch, batch: Batch) -> None:
-        second = windows.second_of(batch.ts)
+    def _keep(self, fetch: Fetch, batch: Batch, sifted: Sifted) -> Tally:
+        """Add what counts to its seconds."""
+        (second, cell, n, x), seconds, last = self._adder.add(batch, sifted)
+        if self._codec.coder.kind == "order" and self._is_cut(seconds):
+            kept = batch.only(sifted.fate == COUNTS)
+            counted = self._labelled(kept.ts, kept.cell, None, kept.x)
+        else:
+            counted = self._labelled(second, cell, n, x)
+        # what was complete and published before this worker began is not published again
         fresh = second >= self._floor_ms
         if not fresh.all():
-            batch, second = batch.only(fresh), second[fresh]
-        if not len(batch):
-            return
-        width = int(batch.cell.max()) + 1
-        base = int(second.min())
-        key = (second - base) // windows.SECOND_MS * width + batch.cell
-        key, n, x = windows.sums(key, np.ones(len(batch), np.int64), batch.x)
-        self._chunks.append((key // width * windows.SECOND_MS + base, key % width, n, x))
-        self.pending += len(key)
-        # the last event of each second in this fetch gives its version
-        seconds, from_end = np.unique(second[::-1], return_index=True)
-        last = fetch.offsets[batch.message[len(second) - 1 - from_end]] + 1
-        for start, version in zip(seconds.tolist(), last.tolist(), strict=True):
+            second, cell, n, x = second[fresh], cell[fresh], n[fresh], x[fresh]
+            seconds, last = seconds[seconds >= self._floor_ms], last[seconds >= self._floor_ms]
+        if not len(second):
+            return counted
+        self._chunks.append((second, cell, n, x))
+        self.pending += len(second)
+        # the last event of each second gives its version
+        versions = fetch.offsets[last] + 1
+        for start, version in zip(seconds.tolist(), versions.tolist(), strict=True):
             self._opened.setdefault(start, self._fetches)
             self._version[start] = version
             self._changed.add(start)
+        return counted
+
+    def _is_cut(self, seconds: Ints) -> bool:
+        """Whether the campaign begins or ends inside one of these seconds."""
+        bounds = {
+            bound // windows.SECOND_MS * windows.SECOND_MS
+            for bound in (self._terms.start_ms, self._terms.end_ms)
+            if bound % windows.SECOND_MS
+        }
+        return not bounds.isdisjoint(seconds.tolist())
 
     def _compact(self) -> tuple[Ints, Ints, Ints, Ints]:
         """All chunks as one: (second, cell, n, x), by second and cell."""

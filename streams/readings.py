@@ -23,8 +23,7 @@ from fenghuo.schemas.campaign_parts import (
     Share,
     Silence,
 )
-from fenghuo.schemas.coding import Series, columns
-from fenghuo.schemas.measures import KINDS, MEASURES, Measure, quantile
+from fenghuo.schemas.measures import KINDS, MEASURES, Measure, Series, columns, quantile
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.streams.ring import Ring
 from fenghuo.streams.windows import SECOND_MS

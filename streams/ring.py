@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from fenghuo.schemas.coding import Ints, Series, columns
+from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.measures import Series, columns
 from fenghuo.schemas.pulse import Rows, Source
 from fenghuo.streams.archive import by_second
 from fenghuo.streams.windows import SECOND_MS

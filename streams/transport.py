@@ -3,8 +3,8 @@ partition.
 
 Faust costs some 200 µs a message, whatever its settings; it has one seam where a fetch of many
 records is a list per partition. Here that list becomes one item (a Fetch), so agents, rebalancing
-and supervision stay Faust's own while its cost is paid once a fetch. Level 2 reads the client's
-fetch buffers without making a Python object of each record; level 1 is the fallback over the
+and supervision stay Faust's own while its cost is paid once a fetch. Level 2 reads the bytes of a
+fetch (see records) without making a Python object of each record; level 1 is the fallback over the
 client's records. Both rest on private names, exactly pinned (faust-streaming 0.15.3, aiokafka
 0.14.0) and held by tests/contract/test_private_names.py.
 
@@ -20,11 +20,14 @@ from typing import Any, cast
 
 import aiokafka.errors
 import numpy as np
+from aiokafka.consumer import fetcher as client
 from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER, is_shadow
 from fenghuo.streams.gather import Fetch
+from fenghuo.streams.records import RawRecords, read
 
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 FETCH_WAIT_MS = 100
@@ -41,6 +44,8 @@ SEEK_S_MAX = 15.0
 """Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for
 ever.
 """
+
+client.MemoryRecords = RawRecords  # looked up by name at each fetch: keeps the bytes of it
 
 
 def die(reason: str) -> None:
@@ -219,47 +224,37 @@ def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
 
 
 def from_result(result: Any) -> Fetch | None:
-    """The records of one FetchResult without a ConsumerRecord for each; None when there are none
-    (any more).
+    """What one FetchResult brought, without a ConsumerRecord for each record; None when that is
+    nothing (any more).
     """
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return None
     records = result._partition_records
-    batches = records._records
-    start = records.next_fetch_offset
-    rows: list[tuple[int, bytes | None, int]] = []
-    headers: dict[int, Any] = {}
-    while batches.has_next():
-        batch = batches.next_batch()
-        if records._check_crcs and not batch.validate_crc():
-            raise aiokafka.errors.CorruptRecordException(f"invalid CRC: {result._topic_partition}")
-        if not batch.is_control_batch:
-            for record in batch:
-                offset = record.offset
-                if offset < start:
-                    # the broker sends whole batches, also when the seek went into the middle of one
-                    continue
-                if record.headers:
-                    headers[len(rows)] = record.headers
-                rows.append((offset, record.value, record.timestamp))
-        records.next_fetch_offset = max(start, batch.next_offset)
+    raw = records._records
+    fetch = read(raw.data, records.next_fetch_offset, result._topic_partition)
+    if fetch is not None:
+        records.next_fetch_offset = fetch.next_offset
     result._update_position()
     result._partition_records = None
-    stop = records.next_fetch_offset
-    return _fetch(rows, start, stop, headers) if stop > start else None
+    # it refers to its records: a cycle that would keep the bytes until the collector comes by
+    records._records_iterator = None
+    return fetch
 
 
 def from_records(records: Sequence[Any], start: int) -> Fetch:
     """Level 1: the same from the client's records, of which there is at least one."""
     headers = {at: record.headers for at, record in enumerate(records) if record.headers}
-    rows = [(record.offset, record.value, record.timestamp) for record in records]
-    return _fetch(rows, start, rows[-1][0] + 1, headers)
-
-
-def _fetch(
-    rows: list[tuple[int, bytes | None, int]], start: int, stop: int, headers: dict[int, Any]
-) -> Fetch:
-    offsets, values, stamps = zip(*rows, strict=True) if rows else ((), (), ())
+    shadow = np.array([is_shadow(record.headers) for record in records], np.bool_)
     return Fetch(
-        np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers
+        np.array([record.offset for record in records], np.int64),
+        [record.value for record in records],
+        np.array([record.timestamp for record in records], np.int64),
+        start,
+        records[-1].offset + 1,
+        {
+            at: found
+            for at, found in headers.items()
+            if found[0][0] not in {RUN_HEADER, SHADOW_HEADER} or len(found) > 1
+        },
+        shadow if shadow.any() else None,
     )

@@ -9,7 +9,8 @@ fetches.
 
 import numpy as np
 
-from fenghuo.schemas.coding import Ints
+from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.compiled import INTS, NOTHING, compiled
 
 SECOND_MS = 1000
 NEVER_MS = -(2**62)
@@ -21,16 +22,6 @@ _DENSE = 8
 def second_of(ts: Ints) -> Ints:
     """Start of the second each event time lies in."""
     return ts // SECOND_MS * SECOND_MS
-
-
-def frontier_before(ts: Ints, frontier_ms: int) -> Ints:
-    """The frontier as each event finds it: the running maximum over those before it."""
-    return np.maximum.accumulate(np.concatenate(([frontier_ms], ts[:-1])))
-
-
-def is_late(ts: Ints, before: Ints, lateness_ms: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether the second of each event was closed when it came."""
-    return second_of(ts) + SECOND_MS <= before - lateness_ms
 
 
 def floor_of(frontier_ms: int, lateness_ms: int) -> int:
@@ -49,10 +40,16 @@ def sums(key: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
     else:
         unique, at = np.unique(key, return_inverse=True)
         size = len(unique)
-    sum_n, sum_x = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    np.add.at(sum_n, at, n)
-    np.add.at(sum_x, at, x)
+    sum_n, sum_x = np.zeros((2, size), np.int64)
+    _add(at, np.ascontiguousarray(n), np.ascontiguousarray(x), sum_n, sum_x)
     if size == span:
         used = np.flatnonzero(sum_n)
         return used + low, sum_n[used], sum_x[used]
     return unique, sum_n, sum_x
+
+
+@compiled(NOTHING(INTS, INTS, INTS, INTS, INTS))
+def _add(at, n, x, sum_n, sum_x):
+    for i in range(len(at)):
+        sum_n[at[i]] += n[i]
+        sum_x[at[i]] += x[i]

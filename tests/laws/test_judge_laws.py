@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenghuo.schemas import status
-from fenghuo.schemas.coding import Series, columns
-from fenghuo.schemas.measures import KINDS
+from fenghuo.schemas.measures import KINDS, Series, columns
 from fenghuo.schemas.pulse import Head, Rows, Source, Tally, no_rows
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.schemas.warning import Transition

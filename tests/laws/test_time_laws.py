@@ -2,12 +2,14 @@
 nobody.
 """
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.events import TS_MIN_MS
-from fenghuo.streams import windows
+from fenghuo.streams.sift import LATE, sift
 from tests.laws.model import count
 from tests.laws.river import TERMS, Worker
 from tests.laws.test_codec_laws import SAMPLES
@@ -108,19 +110,33 @@ def test_the_bounds_of_event_time(ts: int, reason: str | None) -> None:
 
 
 @given(
-    st.lists(st.integers(-(2**50), 2**50), min_size=1, max_size=30),
-    st.integers(-(2**50), 2**50),
+    st.lists(st.integers(TS_MIN_MS - 10, TS_MIN_MS + 30_000), min_size=1, max_size=30),
+    st.integers(TS_MIN_MS, TS_MIN_MS + 30_000),
     st.integers(0, 30),
 )
-def test_the_frontier_does_not_depend_on_the_cut(ts: list[int], start: int, at: int) -> None:
-    import numpy as np
+def test_fate_and_frontier_do_not_depend_on_the_cut(ts: list[int], start: int, at: int) -> None:
+    limit = np.array([TS_MIN_MS + 25_000])
+    fates, frontier = [], start
+    for part in (ts[:at], ts[at:]):
+        found = sift(batch_of(part), limit, frontier, 2_000)
+        fates += found.fate.tolist()
+        frontier = found.frontier_ms
 
-    whole = windows.frontier_before(np.array(ts, np.int64), start).tolist()
-    head, tail = ts[:at], ts[at:]
-    middle = max([start, *head])
-    parts = [
-        *(windows.frontier_before(np.array(head, np.int64), start).tolist() if head else []),
-        *(windows.frontier_before(np.array(tail, np.int64), middle).tolist() if tail else []),
-    ]
+    whole = sift(batch_of(ts), limit, start, 2_000)
+    assert whole.fate.tolist() == fates
+    assert whole.frontier_ms == frontier == max([start, *(t for t in ts if in_time(t))])
+    assert whole.counted + whole.late == sum(map(in_time, ts))
+    for i, (t, fate) in enumerate(zip(ts, fates, strict=True)):
+        newest = max([start, *(t for t in ts[:i] if in_time(t))])
+        closed = t // 1000 * 1000 + 1000 <= newest - 2_000
+        assert not in_time(t) or (fate == LATE) == closed
 
-    assert whole == parts == [max([start, *ts[:i]]) for i in range(len(ts))]
+
+def in_time(ts: int) -> bool:
+    return TS_MIN_MS <= ts <= TS_MIN_MS + 25_000
+
+
+def batch_of(ts: list[int]) -> Batch:
+    """Events of these times in one message."""
+    none = np.zeros(len(ts), np.int64)
+    return Batch(none, none, np.array(ts, np.int64), none, none, none)

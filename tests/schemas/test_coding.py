@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fenghuo.schemas import coding
-from fenghuo.schemas.coding import Coder, buckets_of, columns
-from fenghuo.schemas.measures import BUCKETS, LATENCY_BOUNDS_MS, MEASURES, bucket_of
+from fenghuo.schemas.coding import Coder, buckets_of
+from fenghuo.schemas.measures import BUCKETS, LATENCY_BOUNDS_MS, MEASURES, bucket_of, columns
 from tests.laws.model import CUTS, series_of, values_of
 from tests.laws.test_codec_laws import SAMPLES
 from tests.strategies import KINDS, LABELS
@@ -93,7 +93,7 @@ def test_the_label_an_event_counts_under(
     event = {**SAMPLES["complaint"], field: value}
 
     assert (field, label, "") in counted(coder, event)
-    assert coder.unknown(np.array([coder.code(key_of(coder, event))])) == unknown
+    assert coder.unknown(np.array([coder.code(key_of(coder, event))]), ONE) == unknown
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,7 +109,7 @@ def test_an_absent_promotion_counts_as_other_and_is_no_unknown_label() -> None:
     codes = np.array([coder.code(key_of(coder, SAMPLES["order"]))])
 
     assert ("promotion", "other", "") in counted(coder, SAMPLES["order"])
-    assert coder.unknown(codes) == 0
+    assert coder.unknown(codes, ONE) == 0
 
 
 def test_ten_thousand_unknown_regions_are_one_series_and_take_no_memory() -> None:
@@ -119,7 +119,7 @@ def test_ten_thousand_unknown_regions_are_one_series_and_take_no_memory() -> Non
 
     assert set(codes.tolist()) == {codes[0]}
     assert {series for series in coder.series if series[0] == "region"} == {("region", "other", "")}
-    assert coder.unknown(codes) == 10_000
+    assert coder.unknown(codes, np.ones(10_000, np.int64)) == 10_000
     assert len(coder.series) == len(CUTS["order"])
 
 

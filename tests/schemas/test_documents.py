@@ -13,9 +13,10 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from fenghuo.schemas import documents, frame, letters, topics
 from fenghuo.schemas.batch import REASONS
-from fenghuo.schemas.coding import FLAGS, columns
+from fenghuo.schemas.coding import FLAGS
 from fenghuo.schemas.events import EVENT_OF
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter
+from fenghuo.schemas.measures import columns
 from fenghuo.schemas.pulse import Source
 
 COMMON = {"event_id": "e1", "ts": 1_760_000_000_000, "region": "east"}

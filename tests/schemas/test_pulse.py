@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.schemas import pulse
-from fenghuo.schemas.coding import columns
+from fenghuo.schemas.measures import columns
 from fenghuo.schemas.pulse import Head, PulseError, Rows, Source, Tally, no_rows
 from tests.laws.river import rows_by_second
 

@@ -7,8 +7,7 @@ import pytest
 
 from fenghuo.alerts.rules import Reading
 from fenghuo.schemas.campaign_parts import Age, Change, Pace, Quantile, Rate, Ratio, Share, Silence
-from fenghuo.schemas.coding import columns
-from fenghuo.schemas.measures import KINDS, Measure
+from fenghuo.schemas.measures import KINDS, Measure, columns
 from fenghuo.schemas.pulse import Head, Rows, Source, Tally
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.streams.readings import SLACK_S, STALE_MS, UNHEARD_MS, View, clocks, series_of

