@@ -16,6 +16,7 @@ from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.letters import Headers, Letter, replay_of
+from fenghuo.schemas.messages import Messages
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
@@ -41,6 +42,13 @@ class Fetch(msgspec.Struct, frozen=True):
     next_offset: int
     headers: dict[int, Headers] = {}
     shadow: Flags | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        if isinstance(self.values, Messages):
+            return int(np.maximum(self.values.length, 0).sum())
+        return sum(len(value or b"") for value in self.values)
 
 
 class Terms(msgspec.Struct, frozen=True):
