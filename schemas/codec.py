@@ -17,7 +17,7 @@ from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
 from fenghuo.schemas.frame import FRAME_MAGIC, FrameReader
 from fenghuo.schemas.messages import Messages
-from fenghuo.schemas.plain import OUT_TS, OUT_USER, OUT_X, hash_of
+from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X, hash_of
 from fenghuo.schemas.scan import Scan
 
 DEPTH_MAX = 200
@@ -91,7 +91,9 @@ class Codec:
                 rest = rest[~again[2]]
         message = np.arange(first, first + len(messages), dtype=np.int64)
         fast = Batch(
-            message, np.zeros(len(message), np.int64), out[OUT_TS], cell, out[OUT_X], out[OUT_USER]
+            *(message, np.zeros(len(message), np.int64), out[OUT_TS], cell, out[OUT_X]),
+            out[OUT_USER],
+            unknown_fields=int(out[OUT_UNKNOWN][read].sum()),
         )
         if not (run.message or run.refusals):
             return fast

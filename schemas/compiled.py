@@ -39,7 +39,9 @@ def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 inlined = njit(inline="always", _nrt=False)
-"""For small helpers of compiled functions."""
+"""For helpers of compiled functions that run for every event."""
+apart = njit(_nrt=False)
+"""For those that seldom do."""
 
 
 @intrinsic

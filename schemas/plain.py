@@ -16,6 +16,7 @@ from fenghuo.schemas.compiled import (
     LETTERS,
     NOTHING,
     TABLE,
+    apart,
     compiled,
     eight,
     inlined,
@@ -28,7 +29,10 @@ SHAPE_SLOTS: Final = 1 << 17
 """Open-addressing tables, filled to half at most; then everything is forgotten and learned anew."""
 NAME_BYTES_MAX: Final = 16
 """The longest name of a field with its quotes: two words of eight bytes."""
-OUT_TS, OUT_X, OUT_LATENCY, OUT_USER = range(4)
+OUT_TS, OUT_X, OUT_LATENCY, OUT_USER, OUT_UNKNOWN = range(5)
+"""Rows of what is read: event time, x and user of Batch, latency in ms, unknown fields."""
+UNKNOWN_MAX: Final = 8
+"""Most unknown fields of an event of the plain form."""
 
 # kinds of value a field may have, as bits
 STR, WHOLE, BOOL, NULL = 1, 2, 4, 8
@@ -36,7 +40,7 @@ STR, WHOLE, BOOL, NULL = 1, 2, 4, 8
 SIZE, TYPE, LOW, HIGH, OUT, STEP, USER, MASK = range(8)
 ABSENT = 0
 _DIGITS_MAX = 18
-_QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _MINUS = 34, 44, 58, 123, 125, 45
+_QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _MINUS, _POINT = 34, 44, 58, 123, 125, 45, 46
 _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _QUOTES, _SLASHES, _SPACES = _ONES * np.uint64(34), _ONES * np.uint64(92), _ONES * np.uint64(32)
 _TRUE, _NULL_WORD = (np.uint64(int.from_bytes(word, "little")) for word in (b"true", b"null"))
@@ -92,7 +96,7 @@ def _blank(buffer, i, end):
     return i
 
 
-@inlined
+@apart
 def _characters(buffer, i, end):
     """Characters of UTF-8 text (RFC 3629), or -1 when it is none."""
     count = 0
@@ -179,7 +183,7 @@ def _integer(buffer, i, end):
     return i, (-value if negative else value)
 
 
-@inlined
+@apart
 def _literal_word(buffer, i, end):
     """(place behind true, false or null, its kind, its number); (-1, 0, 0) if it is none."""
     word = _word(buffer, i, min(end - i, 5))
@@ -268,36 +272,104 @@ def _value(buffer, i, end, row, tables):
     return (after if row[TYPE] & kind else -1), np.int64(number), np.int64(-1), user
 
 
+@apart
+def _strange_name(buffer, i, end, strange, count):
+    """Behind an unknown name that is no repetition: the place of its closing quote; else -1."""
+    if count == UNKNOWN_MAX or i >= end or buffer[i] != _QUOTE:
+        return -1
+    close, _ = _string(buffer, i + 1, end)
+    for k in range(count):
+        if strange[2 * k + 1] == close - i:
+            same = True
+            for j in range(close - i):
+                same &= buffer[strange[2 * k] + j] == buffer[i + j]
+            if same:
+                return -1
+    strange[2 * count], strange[2 * count + 1] = i, close - i
+    return close
+
+
+@apart
+def _digits(buffer, i, end):
+    while i < end and 48 <= buffer[i] <= 57:
+        i += 1
+    return i
+
+
+@apart
+def _strange_value(buffer, i, end):
+    """The place behind the value of an unknown field, a string, number or word; else -1."""
+    if buffer[i] == _QUOTE:
+        close, _ = _string(buffer, i + 1, end)
+        return close + 1 if close >= 0 else -1
+    if buffer[i] != _MINUS and not 48 <= buffer[i] <= 57:
+        after, _, _ = _literal_word(buffer, i, end)
+        return after
+    if buffer[i] == _MINUS:
+        i += 1
+    begin = i
+    i = _digits(buffer, i, end)
+    if i == begin or (buffer[begin] == 48 and i - begin > 1):
+        return -1
+    if i < end and buffer[i] == _POINT:
+        begin = i + 1
+        i = _digits(buffer, begin, end)
+        if i == begin:
+            return -1
+    if i < end and (buffer[i] == 69 or buffer[i] == 101):
+        i += 1
+        if i < end and (buffer[i] == 43 or buffer[i] == _MINUS):
+            i += 1
+        begin = i
+        i = _digits(buffer, begin, end)
+        if i == begin:
+            return -1
+    return i
+
+
 @inlined
 def _object(buffer, i, end, tables, numbers, out, at):
     """One object into column `at` of out and its labels into numbers; the fields seen, or -1."""
-    plan = tables[1]
-    seen, field = np.int64(0), len(plan)
+    plan, strange = tables[1], tables[9]
+    seen, field, unknown = np.int64(0), len(plan), 0
     i = _blank(buffer, i, end)
     if i >= end or buffer[i] != _OPEN:
         return np.int64(-1)
     while True:
         i = _blank(buffer, i + 1, end)
-        field = _field(buffer, i, end, field, tables)
-        if field < 0 or seen & (1 << field):
-            return np.int64(-1)
-        seen |= 1 << field
-        i = _blank(buffer, i + plan[field, SIZE], end)
+        known = _field(buffer, i, end, field, tables)
+        if known >= 0:
+            if seen & (1 << known):
+                return np.int64(-1)
+            seen |= 1 << known
+            field = known
+            i += plan[field, SIZE]
+        else:
+            close = _strange_name(buffer, i, end, strange, unknown)
+            if close < 0:
+                return np.int64(-1)
+            i = close + 1
+            unknown += 1
+        i = _blank(buffer, i, end)
         if i >= end or buffer[i] != _COLON:
             return np.int64(-1)
         i = _blank(buffer, i + 1, end)
         if i >= end:
             return np.int64(-1)
-        row = plan[field]
-        i, number, whole, user = _value(buffer, i, end, row, tables)
+        if known >= 0:
+            row = plan[field]
+            i, number, whole, user = _value(buffer, i, end, row, tables)
+            if row[STEP] >= 0:
+                numbers[row[STEP]] = number
+            if row[OUT] >= 0 and whole != -1:
+                out[row[OUT], at] = whole
+            if row[USER]:
+                out[OUT_USER, at] = user
+        else:
+            i = _strange_value(buffer, i, end)
         if i < 0:
             return np.int64(-1)
-        if row[STEP] >= 0:
-            numbers[row[STEP]] = number
-        if row[OUT] >= 0 and whole != -1:
-            out[row[OUT], at] = whole
-        if row[USER]:
-            out[OUT_USER, at] = user
+        out[OUT_UNKNOWN, at] = unknown
         i = _blank(buffer, i, end)
         if i >= end or (buffer[i] != _COMMA and buffer[i] != _CLOSE):
             return np.int64(-1)
@@ -322,7 +394,7 @@ def _shape(numbers, slots, shapes):
 @compiled(
     NOTHING(
         *(LETTERS, INTS, INTS),
-        types.Tuple((INTS, TABLE, BYTES, TABLE, INTS, TABLE, INTS, BYTES, INTS)),
+        types.Tuple((INTS, TABLE, BYTES, TABLE, INTS, TABLE, INTS, BYTES, INTS, INTS)),
         *(INTS, INTS, TABLE, INTS, FLAGS),
     )
 )

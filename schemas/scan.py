@@ -1,7 +1,8 @@
 """Scan: JSON events of one kind from bytes to columns, without a Python object for any of them.
 
 A scan knows the plain form that producers write: one flat object, known names each once, integers
-of at most 18 digits, strings without escapes, and labels met before. What it says of such a message
+of at most 18 digits, strings without escapes, labels met before, and a few
+unknown fields with plain values. What it says of such a message
 is what the full decoder says (tests/laws hold it to that). Of any other message it says nothing,
 and the decoder is asked; labels that turn out to be valid are then learned.
 """
@@ -25,6 +26,7 @@ from fenghuo.schemas.plain import (
     OUT_X,
     SHAPE_SLOTS,
     STR,
+    UNKNOWN_MAX,
     WHOLE,
     hash_of,
     scan_plain,
@@ -49,18 +51,19 @@ class Scan:
         x_default = int(coder.kind == "traffic")
         required = sum(1 << i for i, field in enumerate(self._fields) if field.required)
         self._bounds = np.array([required, coder.buckets, x_default], np.int64)
+        self._strange = np.zeros(2 * UNKNOWN_MAX, np.int64)
         self._scratch = np.zeros(len(self._labels), np.int64)
         self._forget()
 
     def read(self, buffer: Letters, start: Ints, length: Ints) -> tuple[Ints, Ints, Flags]:
-        """Of each message, the `length` bytes from `start` (0 or less: none): (columns OUT_TS to
-        OUT_USER of plain, cell, whether it was read). What was not read is to be decoded.
+        """Of each message, the `length` bytes from `start` (0 or less: none): (rows OUT_TS to
+        OUT_UNKNOWN of plain, cell, whether it was read). What was not read is to be decoded.
         """
-        out = np.empty((4, len(start)), np.int64)
+        out = np.empty((5, len(start)), np.int64)
         cell, read = np.empty(len(start), np.int64), np.empty(len(start), np.bool_)
         tables = (
             *(self._names, self._plan, self._arena, self._interned),
-            *(self._slots, self._shapes, self._code, BUCKETS_BY_MS, self._after),
+            *(self._slots, self._shapes, self._code, BUCKETS_BY_MS, self._after, self._strange),
         )
         scan_plain(buffer, start, length, tables, self._bounds, self._scratch, out, cell, read)
         return out, cell, read
