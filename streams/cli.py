@@ -60,11 +60,21 @@ def up(
 @app.command()
 def run(
     part: Annotated[str, typer.Argument(help="gather, judge, archive or api")],
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="workers of gather, best one a core")
+    ] = 1,
     campaign: _Campaign = None,
 ) -> None:
     """Run one part, for deployments with a real broker and store."""
     chosen = settings(campaign)
     _checked(chosen)
+    if processes > 1:
+        if part != "gather":
+            typer.echo(f"fenghuo run {part}: --processes is for gather alone", err=True)
+            raise typer.Exit(2)
+        from fenghuo.streams.many import run_many
+
+        raise typer.Exit(run_many(chosen, part, processes, lambda line: print(line, flush=True)))
     if part == "api":
         from fenghuo.api.app import serve
 

@@ -2,71 +2,30 @@
 clean stop.
 """
 
-import ctypes
 import os
 import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from fenghuo.schemas.settings import PREFIX, Settings, environment
+from fenghuo.streams.children import Child, stop_all, watch
 
 READY_S_MAX = 60.0
-STOP_S_MAX = 4.0
-RESTART_S = (0.3, 1.0, 3.0, 10.0)
-"""Pause before a part that died is started again; the last one repeats. A quiet minute starts over.
-"""
 PARTS = ("api", "gather", "judge", "archive")
 DEMO_RATE_PER_S = 2_000
 DEMO_MIX = ("600", "1399.75", "0.25")
 DEMO_S = 600
-
-
-class Child:
-    """One process of the tree: how to start it, and whether it may be started again."""
-
-    def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
-    ) -> None:
-        self.name = name
-        self.started_s = 0.0
-        self.deaths = 0
-        self._command = list(command)
-        self._env = dict(env)
-        self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it; it dies with this process, however that ends."""
-        self.started_s = time.monotonic()
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                env={**os.environ, **self._env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  it makes one system call
-            )
-
-    def code(self) -> int | None:
-        """Its exit code once it has ended."""
-        return None if self.process is None else self.process.poll()
-
-    def tail(self, lines: int = 8) -> str:
-        """The end of what it wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str], None]) -> int:
@@ -97,9 +56,9 @@ def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str]
                 say("demo: the campaign in ten minutes; an incident begins after about 15 s")
                 children.append(_demo(settings, folder))
                 children[-1].start()
-            return _watch(children, stop, say)
+            return watch(children, stop, say)
         finally:
-            _stop(children)
+            stop_all(children)
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -193,51 +152,6 @@ def _ready_state(url: str) -> str:
         return "broker, store, workers, api"
 
 
-def _watch(children: list[Child], stop: threading.Event, say: Callable[[str], None]) -> int:
-    """Start again what dies, until told to stop. A broker in memory took the log with it: then all
-    ends.
-    """
-    due: dict[str, float] = {}
-    while not stop.wait(0.2):
-        for child in children:
-            if child.code() is None:
-                continue
-            if child.name == "broker":
-                say(f"the broker died, and its log with it:\n{child.tail()}")
-                return 1
-            if child.name == "demo" and child.code() == 0:
-                continue
-            if child.name not in due:
-                lived_s = time.monotonic() - child.started_s
-                child.deaths = 0 if lived_s > 60 else child.deaths + 1
-                pause = RESTART_S[min(child.deaths, len(RESTART_S) - 1)]
-                due[child.name] = time.monotonic() + pause
-                say(f"{child.name} ended with {child.code()}, starts again in {pause:g} s")
-            elif time.monotonic() >= due[child.name]:
-                del due[child.name]
-                child.start()
-    return 0
-
-
-def _stop(children: Sequence[Child]) -> None:
-    """SIGTERM to the makers first, then to all; whoever is left after STOP_S_MAX is killed."""
-    running = [child.process for child in children if child.process and child.code() is None]
-    for process in reversed(running[2:] if len(running) > 2 else running):
-        process.terminate()
-    deadline = time.monotonic() + STOP_S_MAX
-    while time.monotonic() < deadline - 0.5 and any(p.poll() is None for p in running[2:]):
-        time.sleep(0.02)
-    for process in running:
-        if process.poll() is None:
-            process.terminate()
-    for process in running:
-        try:
-            process.wait(max(0.05, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 def free_port() -> int:
     """A free port on loopback, below the range that outgoing connections take theirs from."""
     for _ in range(200):
@@ -254,12 +168,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def _die_with_parent() -> None:
-    """Linux: SIGKILL for this process when its parent ends (PR_SET_PDEATHSIG = 1)."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to the parent, which stops its children in order
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
