@@ -22,6 +22,8 @@ from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, sift
 
+ROW_BYTES = 64
+"""About what a held row takes."""
 REPLAYED_MAX = 10_000
 """Most replayed dead letters a partition remembers; more replays are refused, for they could count
 twice.
@@ -111,7 +113,7 @@ class Gather:
         self._fetches = 0
         self._adder = Adder()
         self.pending = 0
-        """Rows held since the last `take`: what bounds the memory of a partition."""
+        """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
     def add(self, fetch: Fetch) -> None:
         """Count one fetch."""
@@ -256,7 +258,7 @@ class Gather:
                     replay_of(fetch.headers.get(refusal.message, ())),
                 )
             )
-        self.pending += len(refusals)
+        self.pending += sum(1 + len(refusal.data) // ROW_BYTES for refusal in refusals)
 
     def _labelled(self, ts: Ints, cell: Ints, n: Ints | None, x: Ints) -> Tally:
         """What labels and regions say of these events, or of n of each (ts: their second)."""
