@@ -38,6 +38,8 @@ install() {
   echo "installing the locked packages into .venv/ (about a minute the first time)"
   .venv/bin/python -m pip install --quiet --requirement requirements.lock
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+  echo "compiling what sees every event (some seconds, once)"
+  .venv/bin/python -c "import fenghuo.streams.part_gather"
   touch .venv/stamp
 }
 

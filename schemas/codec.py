@@ -17,8 +17,9 @@ from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
 from fenghuo.schemas.frame import FRAME_MAGIC, FrameReader
 from fenghuo.schemas.messages import Messages
-from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X, hash_of
+from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X
 from fenghuo.schemas.scan import Scan
+from fenghuo.schemas.tokens import hash_of
 
 DEPTH_MAX = 200
 """Deepest nesting of brackets; far more than any event has, far less than the parser can stand from

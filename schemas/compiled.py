@@ -1,16 +1,20 @@
 """Compiled functions: the few loops that see every event, in Python that numba turns into machine
 code.
 
-Compiled when their module is imported, for the types given, and remembered on disk beside the
-module or, where that cannot be written, in NUMBA_CACHE_DIR or the user's cache folder. The first
-import on a machine takes seconds, each later one milliseconds.
+Compiled when their module is imported, for the types given, and remembered on disk: in
+`__pycache__` or, where that cannot be written, in the user's cache folder; NUMBA_CACHE_DIR stands
+above both. The first import on a machine takes seconds, each later one milliseconds.
 """
 
+import hashlib
+import os
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
-from numba import boolean, int64, njit, types, uint8, uint64
+from numba import boolean, config, int64, njit, types, uint8, uint64
 from numba.extending import intrinsic
 
 LETTERS = types.Array(uint8, 1, "C", readonly=True)
@@ -28,14 +32,35 @@ def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     """
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
+        given = config.CACHE_DIR
+        config.CACHE_DIR = given or _folder(Path(function.__code__.co_filename).parent)
         try:
             return njit(signature, cache=True, nogil=True, _nrt=False)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
             return njit(signature, nogil=True, _nrt=False)(function)
+        finally:
+            config.CACHE_DIR = given
 
     return compile_
+
+
+@cache
+def _folder(sources: Path) -> str:
+    """Where what is compiled from these sources is kept. Its name tells their contents: numba looks
+    at the file of a function alone, not at the constants and helpers that come from others.
+    """
+    mark = hashlib.sha256()
+    for folder in sorted({sources, Path(__file__).parent}):
+        for path in sorted(folder.glob("*.py")):
+            mark.update(path.read_bytes())
+    kept = sources / "__pycache__" / f"compiled-{mark.hexdigest()[:16]}"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        return str(kept) if os.access(kept, os.W_OK) else ""
+    except OSError:
+        return ""
 
 
 inlined = njit(inline="always", _nrt=False)

@@ -16,11 +16,8 @@ from fenghuo.schemas.arrays import Flags, Ints, Letters
 from fenghuo.schemas.coding import BUCKETS_BY_MS, Coder
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, ID_CHARS_MAX, Event
 from fenghuo.schemas.plain import (
-    ABSENT,
-    BOOL,
     INTERN_SLOTS,
     NAME_BYTES_MAX,
-    NULL,
     OUT_LATENCY,
     OUT_TS,
     OUT_X,
@@ -28,10 +25,10 @@ from fenghuo.schemas.plain import (
     STR,
     UNKNOWN_MAX,
     WHOLE,
-    hash_of,
     scan_plain,
     slot_of,
 )
+from fenghuo.schemas.tokens import ABSENT, BOOL, NULL, hash_of
 
 ARENA_BYTES: Final = 1 << 20
 """Room for the labels that are remembered."""

@@ -14,7 +14,7 @@ from fenghuo.streams.windows import NEVER_MS, SECOND_MS, second_of, sums
 COUNTS, LATE, PAST, FUTURE = range(4)
 """Fates: counts in its second; its second was closed; before 1990; after its own record."""
 TABLE_MAX = 1 << 18
-"""Most (second, cell) pairs that are added up in a table, 4 MiB; events further apart are sorted."""
+"""Most (second, cell) pairs that are added up in a table, 4 MiB; others are sorted."""
 
 
 class Sifted:
