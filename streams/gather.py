@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from fenghuo.schemas import marks
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Ints
@@ -29,7 +31,7 @@ twice.
 class Fetch(msgspec.Struct, frozen=True):
     """Consecutive records of one source partition, as the transport read them: from start_offset up
     to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
-    that have any.
+    that have any; shadow: which records are marked so, None when none is.
     """
 
     offsets: Ints
@@ -38,6 +40,7 @@ class Fetch(msgspec.Struct, frozen=True):
     start_offset: int
     next_offset: int
     headers: dict[int, Headers] = {}
+    shadow: npt.NDArray[np.bool_] | None = None
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -103,6 +106,9 @@ class Gather:
 
     def add(self, fetch: Fetch) -> None:
         """Count one fetch."""
+        if not fetch.values:  # all of it was another lane's, or marks of transactions
+            self.next_offset = fetch.next_offset
+            return
         batch = self._codec.decode(fetch.values)
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
@@ -218,6 +224,7 @@ class Gather:
 
     def _refuse(self, fetch: Fetch, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
+            headers = fetch.headers.get(refusal.message, ())
             self._letters.append(
                 Letter(
                     self.source,
@@ -227,7 +234,8 @@ class Gather:
                     refusal.detail,
                     int(fetch.record_ms[refusal.message]),
                     refusal.data,
-                    replay_of(fetch.headers.get(refusal.message, ())),
+                    replay_of(headers),
+                    marks.kept(headers),
                 )
             )
         self.pending += len(refusals)

@@ -24,6 +24,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from fenghuo.streams import lanes
 from fenghuo.streams.gather import Fetch
 
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
@@ -261,5 +262,11 @@ def _fetch(
 ) -> Fetch:
     offsets, values, stamps = zip(*rows, strict=True) if rows else ((), (), ())
     return Fetch(
-        np.array(offsets, np.int64), values, np.array(stamps, np.int64), start, stop, headers
+        np.array(offsets, np.int64),
+        values,
+        np.array(stamps, np.int64),
+        start,
+        stop,
+        headers,
+        lanes.marked(headers, len(rows)),
     )
