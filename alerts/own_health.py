@@ -1,6 +1,12 @@
-"""health_alerts(): Prometheus alerts about fenghuo itself; the same for every campaign."""
+"""health_alerts(): Prometheus alerts about fenghuo itself; the same for every campaign.
+
+Of the real lane alone: a load run may drive the shadow lane as far as it likes. `up` has no lane of
+its own, so whoever scrapes a shadow part gives the target that label.
+"""
 
 from typing import Any
+
+from fenghuo.schemas.lane import REAL, SHADOW
 
 # what a healthy installation never reaches for long; bounds in the unit of the metric
 PART_DOWN_FOR = "10s"
@@ -10,6 +16,7 @@ DATA_AGE_S = {"yellow": 5, "red": 30}
 COMPLAINT_AGE_S = {"yellow": 120}
 REFUSED_PER_S = {"blue": 0, "yellow": 10}
 ARCHIVE_DELAY_S = {"yellow": 30, "orange": 300}
+_UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
 
 
 def health_alerts() -> list[dict[str, Any]]:
@@ -21,7 +28,7 @@ def _parts() -> list[dict[str, Any]]:
     return [
         _alert(
             "FenghuoPartDown",
-            'up{job="fenghuo"} == 0',
+            f"{_UP} == 0",
             "red",
             hold=PART_DOWN_FOR,
             scope="{{ $labels.part }} {{ $labels.instance }}",
@@ -30,7 +37,7 @@ def _parts() -> list[dict[str, Any]]:
         ),
         _alert(
             "FenghuoAbsent",
-            'absent(up{job="fenghuo"})',
+            f"absent({_UP})",
             "red",
             hold=PART_DOWN_FOR,
             scope="all",
@@ -44,7 +51,7 @@ def _lag() -> list[dict[str, Any]]:
     return [
         _alert(
             "FenghuoLag",
-            f"max by (kind) (fenghuo_lag_events) > {bound}",
+            f"max by (kind) (fenghuo_lag_events{_of()}) > {bound}",
             level,
             hold="10s",
             zh='消费积压 {{ $value | printf "%.4g" }} 条',
@@ -58,7 +65,7 @@ def _age() -> list[dict[str, Any]]:
     return [
         _alert(
             name,
-            f"max by (kind) (fenghuo_data_age_seconds{{kind{kinds}}}) > {bound}",
+            f"max by (kind) (fenghuo_data_age_seconds{_of(f'kind{kinds}')}) > {bound}",
             level,
             hold="3s",
             zh='数据已有 {{ $value | printf "%.4g" }} 秒未更新',
@@ -76,7 +83,7 @@ def _refused() -> list[dict[str, Any]]:
     return [
         _alert(
             "FenghuoRefused",
-            f"sum by (kind) (rate(fenghuo_refused_events_total[5m])) > {bound}",
+            f"sum by (kind) (rate(fenghuo_refused_events_total{_of()}[5m])) > {bound}",
             level,
             hold="0s",
             zh='死信每秒新增 {{ $value | printf "%.4g" }} 条',
@@ -90,7 +97,7 @@ def _archive() -> list[dict[str, Any]]:
     return [
         _alert(
             "FenghuoArchiveBehind",
-            f"max(fenghuo_archive_delay_seconds) > {bound}",
+            f"max(fenghuo_archive_delay_seconds{_of()}) > {bound}",
             level,
             hold="10s",
             scope="archive",
@@ -112,6 +119,11 @@ def _watchdog() -> dict[str, Any]:
             "summary_en": "the alert chain works; the fault is when this stops",
         },
     }
+
+
+def _of(*more: str) -> str:
+    """The selector of the real lane's series."""
+    return "{" + ",".join((f'lane="{REAL}"', *more)) + "}"
 
 
 def _alert(

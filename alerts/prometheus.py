@@ -1,7 +1,8 @@
 """files(campaign): Prometheus rules and scrape configuration and Alertmanager routes, as texts.
 
 The gauge names are the contract with the metrics the parts export: fenghuo_reading and
-fenghuo_reading_samples {rule, scope}, NaN where there is no data. Alerts carry the labels rule,
+fenghuo_reading_samples {lane, rule, scope}, NaN where there is no data. Only the real lane is
+asked: what a load run does to the shadow lane wakes nobody. Alerts carry the labels rule,
 scope, severity and campaign only, never the instance, so that several replicas make one alert, and
 a transition pushed straight to Alertmanager is the same alert.
 """
@@ -16,6 +17,7 @@ from fenghuo.alerts.own_health import health_alerts
 from fenghuo.alerts.rules import in_words
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import WARNINGS, Level
 
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
@@ -105,7 +107,7 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
 def _expression(rule: Rule, level: Level) -> str:
     """Worst reading over replicas against the bound, where enough samples stand behind it."""
     worst, sign = ("max", ">=") if rule.ladder.rising else ("min", "<=")
-    selector = f'{{rule="{rule.id}"}}'
+    selector = f'{{lane="{REAL}",rule="{rule.id}"}}'
     bound = _number(rule.ladder.enter_of(level))
     test = f"{worst} by (rule, scope) (fenghuo_reading{selector}) {sign} {bound}"
     if not rule.min_samples:

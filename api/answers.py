@@ -9,18 +9,22 @@ from fenghuo.api.errors import ApiError, bad_parameter, shown
 from fenghuo.api.history import POINTS_MAX, ROWS_MAX, STEP_S_MAX, TIME_STEPS_S, Metric, Row, Span
 from fenghuo.api.stores import Stores
 from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.lane import REAL, Lane
 from fenghuo.schemas.measures import KINDS, Cut, cut_name
 
 DEFAULT_POINTS = 60
 
 
 class Answers:
-    """What the store knows, as JSON objects."""
+    """What the store knows of a lane, as JSON objects."""
 
-    def __init__(self, campaign: Campaign, stores: Stores, latest: Latest) -> None:
+    def __init__(
+        self, campaign: Campaign, stores: Stores, latest: Latest, lane: Lane = REAL
+    ) -> None:
         self._campaign = campaign
         self._stores = stores
         self._latest = latest
+        self._lane = lane
         self._metrics: Mapping[str, Metric] = history.metrics()
 
     async def totals(self, kind: str, by: str, span: Span) -> dict[str, Any]:
@@ -69,10 +73,11 @@ class Answers:
         return answer | {"series": history.series(metric, cut, steps_ms, rows)}
 
     async def _books(self, kind: str, span: Span) -> list[dict[str, Any]]:
-        return await self._stores.query(*history.books_query(kind, span))
+        return await self._stores.query(*history.books_query(kind, span, lane=self._lane))
 
     async def _sums(self, kind: str, cut: Cut, step_ms: int | None, span: Span) -> list[Row]:
-        rows = await self._stores.query(*history.sums_query(kind, cut, step_ms, span))
+        query = history.sums_query(kind, cut, step_ms, span, lane=self._lane)
+        rows = await self._stores.query(*query)
         if len(rows) > ROWS_MAX:
             message = f"expected at most {ROWS_MAX} rows, found more"
             cure = "narrow from_ms and to_ms, or by"

@@ -23,7 +23,7 @@ from fenghuo.api.pages import Pages
 from fenghuo.api.reader import BoardSource, Reader
 from fenghuo.api.stores import Stores
 from fenghuo.schemas import campaign as campaigns
-from fenghuo.schemas import store
+from fenghuo.schemas import store, topics
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.warning import Transition
@@ -64,7 +64,7 @@ def create_app(
     feed = Feed(
         source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
     )
-    metrics = Metrics(source, feed, clock_ms)
+    metrics = Metrics(source, feed, clock_ms, settings.lane)
 
     def told(transitions: tuple[Transition, ...]) -> None:
         metrics.told(transitions)
@@ -112,7 +112,8 @@ def serve(settings: Settings) -> None:
     start_ms = settings.rehearsal_start_ms or None
     campaign = campaigns.load(settings.campaign, start_ms)
     stores = Stores(lambda: store.connect(settings.store), store.public(settings.store))
-    source = Reader(settings.kafka, Latest(now_ms()), now_ms)
+    topic = topics.of(topics.STATUS, settings.lane)
+    source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)
     app = create_app(settings, campaign=campaign, stores=stores, source=source)
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal once more when it is done: a clean stop is no death by signal.

@@ -9,8 +9,9 @@ same sums.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.measures import BUCKETS, HISTOGRAMS, MEASURES, Cut, cut_name, quantile
-from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE
+from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, of
 from fenghuo.schemas.topics import TOPIC_OF
 
 ROWS_MAX = 100_000
@@ -87,7 +88,7 @@ def metrics() -> dict[str, Metric]:
     return named | {name.partition(".")[2]: named[name] for name in RATIOS}
 
 
-def sums_query(kind: str, cut: Cut, step_ms: int | None, span: Span) -> Query:
+def sums_query(kind: str, cut: Cut, step_ms: int | None, span: Span, *, lane: Lane) -> Query:
     """Sums of every measure by the labels of a cut and, with a step, by event time."""
     measures = (*MEASURES[kind], *HISTOGRAMS[kind])
     keys = [f"`k{n}`" for n in range(1, len(cut) + 1)]
@@ -100,29 +101,31 @@ def sums_query(kind: str, cut: Cut, step_ms: int | None, span: Span) -> Query:
     grouped = f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)}" if groups else ""
     sql = (
         f"SELECT {', '.join([*time, *keys, *sums])} FROM ("
-        f"{_pulses(kind, measures, span)} UNION ALL {_late(kind, measures, span)})"
+        f"{_pulses(of(PULSE_TABLE[kind], lane), measures, span)}"
+        f" UNION ALL {_late(of(LATE_TABLE[kind], lane), measures, span)})"
         f"{grouped} LIMIT {ROWS_MAX + 1} SETTINGS max_execution_time = {SERVER_S_MAX}"
     )
     return sql, {"cut": cut_name(cut), **span.params()}
 
 
-def books_query(kind: str, span: Span) -> Query:
+def books_query(kind: str, span: Span, *, lane: Lane) -> Query:
     """One row: the newest second stored in the span, its late events, and all that was refused."""
     newest = ", ".join(f"max(`{name}`) AS `{name}`" for name in ("newest_ms", "late", "refused"))
     seconds = f"`cut` = ''{span.where()}"
     source = "`log`, `topic`, `partition`, `offset`, `idx`"
     pulses = (
         "SELECT max(`second_ms`) AS `newest_ms`, toUInt64(0) AS `late`, toUInt64(0) AS `refused`"
-        f" FROM {PULSE_TABLE[kind]} WHERE {seconds}"
+        f" FROM {of(PULSE_TABLE[kind], lane)} WHERE {seconds}"
     )
     late = (
         "SELECT max(`at_ms`) AS `newest_ms`, count() AS `late`, toUInt64(0) AS `refused` FROM"
-        f" (SELECT any(`second_ms`) AS `at_ms` FROM {LATE_TABLE[kind]} WHERE {seconds}"
+        f" (SELECT any(`second_ms`) AS `at_ms` FROM {of(LATE_TABLE[kind], lane)} WHERE {seconds}"
         f" GROUP BY {source})"
     )
     refused = (
         "SELECT toInt64(0) AS `newest_ms`, toUInt64(0) AS `late`, count() AS `refused` FROM"
-        f" (SELECT any(`record_ms`) AS `at_ms` FROM refused WHERE `topic` = %(topic)s"
+        f" (SELECT any(`record_ms`) AS `at_ms` FROM {of(REFUSED_TABLE, lane)}"
+        f" WHERE `topic` = %(topic)s"
         f" GROUP BY {source})"
     )
     sql = f"SELECT {newest} FROM ({pulses} UNION ALL {late} UNION ALL {refused})"
@@ -171,8 +174,7 @@ def series(
     ]
 
 
-def _pulses(kind: str, measures: Sequence[str], span: Span) -> str:
-    table = PULSE_TABLE[kind]
+def _pulses(table: str, measures: Sequence[str], span: Span) -> str:
     pulse = "`log`, `topic`, `partition`, `second_ms`"
     newest = (
         f"SELECT {pulse}, max(`version`) FROM {table}"
@@ -185,10 +187,10 @@ def _pulses(kind: str, measures: Sequence[str], span: Span) -> str:
     )
 
 
-def _late(kind: str, measures: Sequence[str], span: Span) -> str:
+def _late(table: str, measures: Sequence[str], span: Span) -> str:
     columns = "any(`second_ms`) AS `at_ms`, any(`k1`) AS `l1`, any(`k2`) AS `l2`"
     inner = (
-        f"SELECT {columns}, {_any(measures)} FROM {LATE_TABLE[kind]}"
+        f"SELECT {columns}, {_any(measures)} FROM {table}"
         f" WHERE `cut` = %(cut)s{span.where()}"
         " GROUP BY `log`, `topic`, `partition`, `offset`, `idx`"
     )

@@ -1,4 +1,6 @@
-"""Metrics: every Prometheus name of the api. What is not known is absent, never 0."""
+"""Metrics: every Prometheus name of the api. What is not known is absent, never 0. An api serves
+one lane: all it tells carries that label.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -10,6 +12,7 @@ from prometheus_client.registry import Collector
 from fenghuo.api.board import Latest
 from fenghuo.api.feed import Feed
 from fenghuo.api.reader import BoardSource
+from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 
@@ -22,25 +25,37 @@ _BOOKS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class Metrics:
+class Metrics(Collector):
     """One registry for each app, so that tests and replicas do not meet in a global one."""
 
-    def __init__(self, source: BoardSource, feed: Feed, clock_ms: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(
+        self, source: BoardSource, feed: Feed, clock_ms: Callable[[], int], lane: Lane
+    ) -> None:
+        self._registry = CollectorRegistry()
+        self._lane = lane
         self.requests = Counter(
             "fenghuo_http_requests_total",
             "Requests answered.",
             ["route", "code"],
-            registry=self.registry,
+            registry=self._registry,
         )
         self.transitions = Counter(
             "fenghuo_transitions_total",
             "Changes of level seen since this api started.",
             ["rule", "to_level"],
-            registry=self.registry,
+            registry=self._registry,
         )
-        self.registry.register(_Boards(source.latest, clock_ms))
-        self.registry.register(_Window(source, feed))
+        self._registry.register(_Boards(source.latest, clock_ms))
+        self._registry.register(_Window(source, feed))
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, each sample with the lane."""
+        for metric in self._registry.collect():
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "lane": self._lane})
+                for sample in metric.samples
+            ]
+            yield metric
 
     def told(self, transitions: tuple[Transition, ...]) -> None:
         """Count new transitions; no data is level -1."""

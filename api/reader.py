@@ -1,4 +1,4 @@
-"""Reader: follows topic `status` into Latest, without a group, for ever."""
+"""Reader: follows topic `status` of a lane into Latest, without a group, for ever."""
 
 import asyncio
 import logging
@@ -38,8 +38,16 @@ class BoardSource(Protocol):
 class Reader:
     """Boards from the broker. Broker away: tries again for ever, and the age of the data grows."""
 
-    def __init__(self, bootstrap: str, latest: Latest, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        latest: Latest,
+        clock_ms: Callable[[], int],
+        *,
+        topic: str = STATUS,
+    ) -> None:
         self.latest = latest
+        self._topic = topic
         self.undecodable = 0
         self._bootstrap = bootstrap
         self._clock_ms = clock_ms
@@ -81,9 +89,10 @@ class Reader:
             await asyncio.wait({closing}, timeout=CLOSE_S)
 
     async def _seek(self, consumer: Any) -> None:
-        partition = TopicPartition(STATUS, 0)
-        if STATUS not in await asyncio.wait_for(consumer.topics(), 10):
-            raise LookupError(f"expected topic {STATUS}, found none: is the judge running?")
+        topic = self._topic
+        partition = TopicPartition(topic, 0)
+        if topic not in await asyncio.wait_for(consumer.topics(), 10):
+            raise LookupError(f"expected topic {topic}, found none: is the judge running?")
         consumer.assign([partition])
         begin = await asyncio.wait_for(consumer.beginning_offsets([partition]), 10)
         end = await asyncio.wait_for(consumer.end_offsets([partition]), 10)

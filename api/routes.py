@@ -67,14 +67,15 @@ def known_parameters(request: Request) -> None:
 
 
 def _live(router: APIRouter, parts: Parts) -> None:
-    campaign = msgspec.json.encode(campaign_view(parts.campaign))
+    lane = {"lane": parts.settings.lane}
+    campaign = msgspec.json.encode(lane | campaign_view(parts.campaign))
 
     @router.get("/api/v1/status")
     async def status() -> Response:
         view = parts.latest.view(parts.clock_ms())
         if view is None:
             raise _no_board()
-        return _json(view)
+        return _json(lane | view)
 
     @router.get("/api/v1/campaign")
     async def campaign_of() -> Response:
@@ -82,7 +83,7 @@ def _live(router: APIRouter, parts: Parts) -> None:
 
 
 def _stored(router: APIRouter, parts: Parts) -> None:
-    answers = Answers(parts.campaign, parts.stores, parts.latest)
+    answers = Answers(parts.campaign, parts.stores, parts.latest, parts.settings.lane)
 
     @router.get("/api/v1/totals")
     async def totals(
@@ -100,13 +101,14 @@ def _stored(router: APIRouter, parts: Parts) -> None:
 def _health(router: APIRouter, parts: Parts) -> None:
     @router.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(parts.metrics), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/healthz")
     async def healthz() -> Response:
         return _json(
             {
                 "ok": True,
+                "lane": parts.settings.lane,
                 "kafka": parts.settings.kafka,
                 "store": parts.stores.address,
                 "board_age_ms": parts.latest.age_ms(parts.clock_ms()),

@@ -12,7 +12,9 @@ import msgspec
 from fenghuo.schemas import coding, letters, measures, status, topics
 from fenghuo.schemas.batch import REASONS
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, TS_MIN_MS
+from fenghuo.schemas.lane import SHADOW
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter
+from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.settings import Settings
@@ -56,6 +58,15 @@ _REPLAY: Final = {
     "pattern": "^[0-9]+/[0-9]+$",
     "description": "offset/idx of the dead letter this is a replay of; it counts once",
 }
+_MARK: Final = {
+    "type": "string",
+    "description": "run.producer.number: which record of a load run this is",
+}
+_SHADOW: Final = {
+    "type": "string",
+    "description": "the same, of a run in the lane `shadow`; present with any value, it decides",
+}
+_MARKS: Final = {RUN_HEADER: _MARK, SHADOW_HEADER: _SHADOW}
 _PLAIN: Final = {topics.POSITIONS: Position, topics.STATUS: Board, topics.TRANSITIONS: Transition}
 
 
@@ -94,7 +105,9 @@ def asyncapi(partitions: int) -> Tree:
             "title": "fenghuo",
             "version": f"{status.SCHEMA}.0.0",
             "description": "Events in, pulses and boards out. Of the pulses of one (source, "
-            "second) that of the higher version wins, as a whole; different sources are added.",
+            "second) that of the higher version wins, as a whole; different sources are added. "
+            "The lane of load runs has every topic but the sources once more, named "
+            f"{topics.of('NAME', SHADOW)}.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": JSON,
@@ -157,7 +170,7 @@ def _source_messages(kind: str) -> Tree:
         f"{name}Lines": _message(topic, NDJSON, lines),
         f"{name}Frame": _message(topic, ARROW, _event_frame(kind)),
     }
-    headers = {"type": "object", "properties": {REPLAY_HEADER: _REPLAY}}
+    headers = {"type": "object", "properties": {REPLAY_HEADER: _REPLAY, **_MARKS}}
     return {form: message | {"headers": headers} for form, message in forms.items()}
 
 
@@ -231,7 +244,7 @@ def _letter_headers() -> Tree:
     for name in whole.intersection(names):
         properties[name]["pattern"] = "^-?[0-9]+$"
     properties["reason"] = {"enum": list(REASONS)}
-    properties[REPLAY_HEADER] = _REPLAY
+    properties |= {REPLAY_HEADER: _REPLAY, **_MARKS}
     return {"type": "object", "properties": properties, "required": names}
 
 

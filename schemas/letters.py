@@ -3,7 +3,8 @@ replayed.
 
 The value of the record is the refused bytes themselves; the headers say the rest. A replayed letter
 goes back to its partition with header `fenghuo-replay` = offset/idx of its source, so that it
-counts once however often it is replayed.
+counts once however often it is replayed; what a load run had marked keeps its mark, so that a
+replay stays in the letter's lane.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fenghuo.schemas import marks
 from fenghuo.schemas.pulse import Source
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -32,6 +34,8 @@ class Letter(msgspec.Struct, frozen=True):
     data: bytes
     origin: tuple[int, int] | None = None
     """(offset, idx) of the letter that this one is a replay of, refused again."""
+    mark: tuple[str, bytes] | None = None
+    """The header of a load run, as `marks.kept` has it."""
 
     @property
     def key(self) -> tuple[Source, int, int]:
@@ -60,7 +64,8 @@ def to_record(letter: Letter) -> tuple[bytes, list[tuple[str, bytes]]]:
     }
     if letter.origin is not None:
         headers[REPLAY_HEADER] = mark(letter.origin)
-    return letter.data, [(name, str(value).encode()) for name, value in headers.items()]
+    record = [(name, str(value).encode()) for name, value in headers.items()]
+    return letter.data, record if letter.mark is None else [*record, letter.mark]
 
 
 def mark(letter: tuple[int, int]) -> str:
@@ -82,6 +87,7 @@ def from_record(value: bytes | None, headers: Headers) -> Letter:
             int(found["record_ms"]),
             value or b"",
             replay_of(headers),
+            marks.kept(headers),
         )
     except KeyError as error:
         raise ValueError(

@@ -50,3 +50,20 @@ def mark_of(headers: Sequence[tuple[str, bytes | None]]) -> Mark | None:
 def is_shadow(headers: Sequence[tuple[str, bytes | None]]) -> bool:
     """Whether a record belongs to the shadow lane: its header decides, whatever its value."""
     return any(name == SHADOW_HEADER for name, _ in headers)
+
+
+def is_mark(headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    """Whether these headers are a mark and nothing else."""
+    return len(headers) == 1 and headers[0][0] in {RUN_HEADER, SHADOW_HEADER}
+
+
+def kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[str, bytes] | None:
+    """The header to send a record again with, so that it stays in its lane and run; None when it
+    has no mark. A value that is no mark is left out.
+    """
+    names = [name for name, _ in headers if name in {RUN_HEADER, SHADOW_HEADER}]
+    if not names:
+        return None
+    name = SHADOW_HEADER if SHADOW_HEADER in names else RUN_HEADER
+    values = [value for found, value in headers if found == name and value]
+    return name, next((value for value in values if _VALUE.fullmatch(value)), b"")

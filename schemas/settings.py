@@ -4,8 +4,11 @@ unit and default.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import msgspec
+
+from fenghuo.schemas.lane import REAL, Lane
 
 PREFIX = "FENGHUO_"
 _CAMPAIGNS = Path(__file__).resolve().parent.parent / "deploy" / "campaigns"
@@ -28,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The campaign file."""
     rehearsal_start_ms: int = 0
     """Not 0: the campaign is rehearsed, its clock starts at this epoch millisecond."""
+    lane: Lane = REAL
+    """real, or shadow: a part serves one lane, the other's records and tables are none of its."""
     partitions: int = 4
     """Partitions of each source topic, used when fenghuo creates them."""
     replication: int = 1
@@ -79,12 +84,14 @@ def read(environment: Mapping[str, str]) -> Settings:
         if field is None:
             if name in FOREIGN:
                 continue
-            known = ", ".join(PREFIX + known.upper() for known in fields)
-            raise SettingsError(f"{name}: no such setting; known are {known}")
+            names = ", ".join(PREFIX + known.upper() for known in fields)
+            raise SettingsError(f"{name}: no such setting; known are {names}")
         if field.type is int:
             if not text.isdecimal():
                 raise SettingsError(f"{name}: expected a whole number of 0 or more, got {text!r}")
             values[field.name] = int(text)
+        elif (choices := get_args(field.type)) and text not in choices:
+            raise SettingsError(f"{name}: expected {' or '.join(choices)}, got {text!r}")
         else:
             values[field.name] = text
     return Settings(**values)  # type: ignore[arg-type]

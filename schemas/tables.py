@@ -5,11 +5,12 @@ keeps one row of it. `log` names the incarnation of the broker's log (the cluste
 broker that lost its log never overwrites what an earlier one brought in. `version` of a pulse is
 the offset after the last message that changed the second, with the labels epoch above it (see
 ARCHITECTURE.md): of one (log, topic, partition, second) the rows with the highest version are the
-pulse, as a set.
+pulse, as a set. Each lane has tables of its own (`of`), so that no query can see both.
 """
 
 from typing import Final
 
+from fenghuo.schemas.lane import REAL, Lane, named
 from fenghuo.schemas.measures import LATENCY_BOUNDS_MS
 
 LATENCY_BUCKETS: Final = len(LATENCY_BOUNDS_MS) + 1
@@ -45,6 +46,8 @@ MEASURE_COLUMNS: Final = {
 PULSE_TABLE: Final = {kind: f"pulses_{kind}" for kind in MEASURE_COLUMNS}
 LATE_TABLE: Final = {kind: f"late_{kind}" for kind in MEASURE_COLUMNS}
 """Late events, one row for each event and cut, so that totals add them with the same query."""
+REFUSED_TABLE: Final = "refused"
+TRANSITION_TABLE: Final = "transitions"
 
 SOURCE_COLUMNS: Final = (
     ("log", "String"),
@@ -98,13 +101,18 @@ def pulse_columns(kind: str) -> tuple[tuple[str, str], ...]:
     return (*KEY_COLUMNS, *MEASURE_COLUMNS[kind])
 
 
-def ddl() -> tuple[str, ...]:
-    """Statements that make every table; forward only, safe to repeat."""
+def of(name: str, lane: Lane) -> str:
+    """What the table of this name is called in a lane."""
+    return named(name, lane, "_")
+
+
+def ddl(lane: Lane = REAL) -> tuple[str, ...]:
+    """Statements that make every table of a lane; forward only, safe to repeat."""
     made = []
     for kind in MEASURE_COLUMNS:
         made.append(
             _table(
-                PULSE_TABLE[kind],
+                of(PULSE_TABLE[kind], lane),
                 pulse_columns(kind),
                 "ReplacingMergeTree(version)",
                 "cut, second_ms, log, topic, partition, k1, k2",
@@ -112,7 +120,7 @@ def ddl() -> tuple[str, ...]:
         )
         made.append(
             _table(
-                LATE_TABLE[kind],
+                of(LATE_TABLE[kind], lane),
                 late_columns(kind),
                 "ReplacingMergeTree()",
                 "cut, second_ms, log, topic, partition, `offset`, idx",
@@ -120,7 +128,7 @@ def ddl() -> tuple[str, ...]:
         )
     made.append(
         _table(
-            "refused",
+            of(REFUSED_TABLE, lane),
             REFUSED_COLUMNS,
             "ReplacingMergeTree()",
             "log, topic, partition, `offset`, idx",
@@ -128,7 +136,7 @@ def ddl() -> tuple[str, ...]:
     )
     made.append(
         _table(
-            "transitions",
+            of(TRANSITION_TABLE, lane),
             TRANSITION_COLUMNS,
             "ReplacingMergeTree()",
             "campaign, log, rule, scope, seq",

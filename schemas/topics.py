@@ -1,6 +1,11 @@
-"""Topic names, their keys and partition counts: the wire's street plan."""
+"""Topic names, their keys and partition counts: the wire's street plan.
+
+The source topics are one for both lanes; of every other topic each lane has its own (`of`).
+"""
 
 from typing import Final
+
+from fenghuo.schemas.lane import REAL, Lane, named
 
 KINDS: Final = ("order", "traffic", "complaint")
 
@@ -37,8 +42,13 @@ _INTERNAL: Final = {
 }
 
 
-def plan(partitions: int) -> dict[str, tuple[int, dict[str, str]]]:
-    """Every topic with its partition count and broker settings.
+def of(name: str, lane: Lane) -> str:
+    """What the internal topic of this name is called in a lane."""
+    return named(name, lane, "-")
+
+
+def plan(partitions: int, lane: Lane = REAL) -> dict[str, tuple[int, dict[str, str]]]:
+    """Every topic of a lane with its partition count and broker settings.
 
     Source topics carry the broker's own time (LogAppendTime): an event is judged to lie in the
     future against the clock of the broker, which no producer can set.
@@ -48,4 +58,5 @@ def plan(partitions: int) -> dict[str, tuple[int, dict[str, str]]]:
         topic: (partitions, {**limit, "message.timestamp.type": "LogAppendTime"})
         for topic in TOPIC_OF.values()
     }
-    return topics | {topic: (1, {**limit, **extra}) for topic, extra in _INTERNAL.items()}
+    internal = {of(topic, lane): (1, {**limit, **extra}) for topic, extra in _INTERNAL.items()}
+    return topics | internal

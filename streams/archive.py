@@ -17,7 +17,7 @@ from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.measures import MEASURES
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.store import INSERT_ROWS_MAX
-from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE
+from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, TRANSITION_TABLE
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams.windows import SECOND_MS
 
@@ -38,7 +38,7 @@ class _Held(msgspec.Struct):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """One insert: a table and its columns."""
+    """One insert: a table, by its name in the real lane, and its columns."""
 
     table: str
     columns: Columns
@@ -188,7 +188,7 @@ def _column(values: Ints, j: int) -> Ints:
 def refused_block(letters: Sequence[Letter]) -> Block:
     """Refused events; their bytes stay on the dead-letter topic."""
     return Block(
-        "refused",
+        REFUSED_TABLE,
         {
             "log": [letter.source.log for letter in letters],
             "topic": [letter.source.topic for letter in letters],
@@ -207,7 +207,7 @@ def transition_block(campaign: str, log: str, transitions: Sequence[Transition])
     """Changes of level; a level of -1 is "no data"."""
     nan = float("nan")
     return Block(
-        "transitions",
+        TRANSITION_TABLE,
         {
             "campaign": [campaign] * len(transitions),
             "log": [log] * len(transitions),

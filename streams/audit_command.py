@@ -13,15 +13,15 @@ from aiokafka.structs import TopicPartition
 from fenghuo.schemas import pulse, tables, topics
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
-from fenghuo.streams import audit, kafka
+from fenghuo.streams import audit, kafka, lanes
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.gather import Fetch
 from fenghuo.streams.part_gather import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
-ARCHIVE_GROUP = "fenghuo-archive"
 SOURCES = tuple(topics.TOPIC_OF.values())
 KEPT = (topics.PULSES, topics.LATE, topics.REFUSED)
 
@@ -68,7 +68,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
     books, differences = [], []
     held = await asyncio.to_thread(
-        _stored, store, log, {part: end for part, (_, end) in ends.items()}
+        _stored, store, settings.lane, log, {part: end for part, (_, end) in ends.items()}
     )
     after = await kafka.bounds(settings.kafka, parts)
     for part in parts:
@@ -78,7 +78,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             lateness_ms=settings.lateness_ms,
             future_ms=settings.future_ms,
         )
-        await _read(settings.kafka, ledger, ends[part][1])
+        await _read(settings, ledger, ends[part][1])
         found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
         books.append(found[0])
         differences += found[1]
@@ -90,10 +90,11 @@ async def _gathered(
     settings: Settings, log: str, ends: Mapping[tuple[str, int], int], deadline: float
 ) -> None:
     """Wait until gather has read every partition up to where the audit reads it."""
+    pulses = topics.of(topics.PULSES, settings.lane)
     while True:
         read: dict[tuple[str, int], int] = {}
         for last in (500, None):
-            for record in await kafka.read_all(settings.kafka, topics.PULSES, last=last):
+            for record in await kafka.read_all(settings.kafka, pulses, last=last):
                 head, _ = pulse.decode(record.value or b"")
                 if head.source.log == log:
                     part = (head.source.topic, head.source.partition)
@@ -114,10 +115,11 @@ async def _gathered(
 
 async def _archived(settings: Settings, deadline: float) -> None:
     """Wait until the archive has stored everything that is on its topics now."""
-    parts = [(topic, 0) for topic in KEPT]
+    parts = [(topics.of(topic, settings.lane), 0) for topic in KEPT]
+    group = kafka.group("archive", settings.lane)
     ends = await kafka.bounds(settings.kafka, parts)
     while True:
-        done = await kafka.committed(settings.kafka, ARCHIVE_GROUP, parts)
+        done = await kafka.committed(settings.kafka, group, parts)
         behind = {part: end for part, (_, end) in ends.items() if done.get(part, 0) < end}
         if not behind:
             return
@@ -130,32 +132,35 @@ async def _archived(settings: Settings, deadline: float) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _read(bootstrap: str, ledger: Ledger, end: int) -> None:
-    """Enter the records of one partition below `end`."""
-    async with kafka.reader(bootstrap) as reader:
+async def _read(settings: Settings, ledger: Ledger, end: int) -> None:
+    """Enter the lane's records of one partition below `end`."""
+    async with kafka.reader(settings.kafka) as reader:
         tp = TopicPartition(ledger.topic, ledger.partition)
         reader.assign([tp])
         reader.seek(tp, 0)
         while (start := await reader.position(tp)) < end:
             for records in (await reader.getmany(timeout_ms=1000)).values():
                 kept = [record for record in records if record.offset < end]
-                if kept:
-                    ledger.read(_fetch(start, kept))
+                mine = lanes.only(_fetch(start, kept), settings.lane) if kept else None
+                if mine and mine.values:
+                    ledger.read(mine)
 
 
 def _fetch(start: int, records: list[Any]) -> Fetch:
+    headers = {i: record.headers for i, record in enumerate(records) if record.headers}
     return Fetch(
         np.array([record.offset for record in records], np.int64),
         [record.value for record in records],
         np.array([record.timestamp for record in records], np.int64),
         start,
         records[-1].offset + 1,
-        {i: record.headers for i, record in enumerate(records) if record.headers},
+        headers,
+        lanes.marked(headers, len(records)),
     )
 
 
 def _stored(
-    store: Store, log: str, ends: Mapping[tuple[str, int], int]
+    store: Store, lane: Lane, log: str, ends: Mapping[tuple[str, int], int]
 ) -> dict[tuple[str, int], Stored]:
     """What the store holds of every partition, below these offsets."""
     seconds: dict[tuple[str, int], dict[int, tuple[int, int]]] = {part: {} for part in ends}
@@ -164,7 +169,8 @@ def _stored(
     refused: dict[tuple[str, int], set[Key]] = {part: set() for part in ends}
     for kind, table in tables.PULSE_TABLE.items():
         fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
-        pulses = store.query(_PULSES.format(table=table, fen=fen), {"log": log})
+        sql = _PULSES.format(table=tables.of(table, lane), fen=fen)
+        pulses = store.query(sql, {"log": log})
         for row in pulses:
             part = (row["topic"], row["partition"])
             if row["cut"] == "":
@@ -173,11 +179,13 @@ def _stored(
             part = (row["topic"], row["partition"])
             if (row["e"], row["f"]) != seconds[part].get(row["second_ms"]):
                 uneven[part][row["second_ms"]] = row["cut"] or "total"
-        for row in store.query(_LATE.format(table=tables.LATE_TABLE[kind], fen=fen), {"log": log}):
+        sql = _LATE.format(table=tables.of(tables.LATE_TABLE[kind], lane), fen=fen)
+        for row in store.query(sql, {"log": log}):
             part = (row["topic"], row["partition"])
             if row["offset"] < ends[part]:
                 late[part][row["offset"], row["idx"]] = (row["second_ms"], row["e"], row["f"])
-    for row in store.query(_REFUSED, {"log": log}):
+    sql = _REFUSED.format(table=tables.of(tables.REFUSED_TABLE, lane))
+    for row in store.query(sql, {"log": log}):
         part = (row["topic"], row["partition"])
         if row["offset"] < ends[part]:
             refused[part].add((row["offset"], row["idx"]))
@@ -202,7 +210,7 @@ SELECT `topic`, `partition`, `offset`, idx,
     any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
 FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
 """
-_REFUSED = "SELECT DISTINCT `topic`, `partition`, `offset`, idx FROM refused WHERE `log` = %(log)s"
+_REFUSED = "SELECT DISTINCT `topic`, `partition`, `offset`, idx FROM {table} WHERE `log` = %(log)s"
 
 
 def _print(result: Mapping[str, Any]) -> None:

@@ -39,6 +39,9 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="rehearse the campaign with generated traffic")
     ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="also the lane of load runs, on the port 4 above")
+    ] = False,
     port: Annotated[
         int | None, typer.Option("--port", help="port of the page (FENGHUO_HTTP_PORT)")
     ] = None,
@@ -54,7 +57,8 @@ def up(
     if port is not None:
         chosen = msgspec.structs.replace(chosen, http_port=port)
     _checked(chosen)
-    raise typer.Exit(tree.up(chosen, data, demo=demo, say=lambda line: print(line, flush=True)))
+    code = tree.up(chosen, data, demo=demo, shadow=shadow, say=lambda line: print(line, flush=True))
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -9,7 +9,9 @@ from typing import Any
 import aiokafka
 
 from fenghuo.schemas import topics
+from fenghuo.schemas.lane import SHADOW, Lane
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record, mark
+from fenghuo.schemas.marks import SHADOW_HEADER, is_shadow
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka
 
@@ -17,9 +19,10 @@ SHOWN_BYTES = 120
 
 
 async def _letters(settings: Settings) -> list[Letter]:
-    """Every letter once, in the order of the topic."""
+    """Every letter of the lane once, in the order of the topic."""
     found: dict[Any, Letter] = {}
-    for record in await kafka.read_all(settings.kafka, topics.REFUSED):
+    refused = topics.of(topics.REFUSED, settings.lane)
+    for record in await kafka.read_all(settings.kafka, refused):
         try:
             letter = from_record(record.value, record.headers)
         except ValueError:
@@ -95,11 +98,19 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
                 letter.source.topic,
                 letter.data,
                 partition=letter.source.partition,
-                headers=[(REPLAY_HEADER, mark(letter.first).encode())],
+                headers=_headers(letter, settings.lane),
             )
     finally:
         await producer.stop()
     return len(chosen)
+
+
+def _headers(letter: Letter, lane: Lane) -> list[tuple[str, bytes]]:
+    """What names the letter, and what keeps its replay in the run and the lane it came from."""
+    kept = [(REPLAY_HEADER, mark(letter.first).encode()), *filter(None, (letter.mark,))]
+    if lane == SHADOW and not is_shadow(kept):  # a stranger's: no replay of this lane is real
+        kept.append((SHADOW_HEADER, b""))
+    return kept
 
 
 def _plain(letter: Letter) -> dict[str, Any]:

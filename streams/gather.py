@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from fenghuo.schemas import marks
 from fenghuo.schemas.arrays import Flags, Ints
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec
@@ -44,6 +45,13 @@ class Fetch(msgspec.Struct, frozen=True):
     next_offset: int
     headers: dict[int, Headers] = {}
     shadow: Flags | None = None
+    mark_of: Callable[[int], Headers] | None = None
+    """The headers of a record that has none but a mark."""
+
+    def headers_of(self, at: int) -> Headers:
+        """All headers of a record."""
+        found = self.headers.get(at)
+        return found or (self.mark_of(at) if self.mark_of else ())
 
     @property
     def size(self) -> int:
@@ -117,6 +125,9 @@ class Gather:
 
     def add(self, fetch: Fetch) -> None:
         """Count one fetch."""
+        if not fetch.values:  # all of it was another lane's, or marks of transactions
+            self.next_offset = fetch.next_offset
+            return
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
         limit_ms = fetch.record_ms + self._terms.future_ms
@@ -246,6 +257,7 @@ class Gather:
 
     def _refuse(self, fetch: Fetch, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
+            headers = fetch.headers_of(refusal.message)
             self._letters.append(
                 Letter(
                     self.source,
@@ -255,7 +267,8 @@ class Gather:
                     refusal.detail,
                     int(fetch.record_ms[refusal.message]),
                     refusal.data,
-                    replay_of(fetch.headers.get(refusal.message, ())),
+                    replay_of(headers),
+                    marks.kept(headers),
                 )
             )
         self.pending += sum(1 + len(refusal.data) // ROW_BYTES for refusal in refusals)

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from fenghuo.schemas import topics
+from fenghuo.schemas.lane import Lane, named
 from fenghuo.schemas.settings import Settings
 
 REACH_S = 60.0
@@ -23,6 +24,11 @@ ASKED_MAX = 50
 
 class KafkaDown(RuntimeError):
     """The broker could not be reached, or refused: says which and what to look at."""
+
+
+def group(part: str, lane: Lane) -> str:
+    """The consumer group of a part in a lane."""
+    return "fenghuo-" + named(part, lane, "-")
 
 
 async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
@@ -61,10 +67,10 @@ async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKa
 
 
 async def prepare(settings: Settings) -> str:
-    """Make the topics that are missing; the name of this life of the log (the cluster id)."""
+    """Make the topics of a lane that are missing; the name of this life of the log (cluster id)."""
     client = await admin(settings.kafka)
     try:
-        plan = topics.plan(settings.partitions)
+        plan = topics.plan(settings.partitions, settings.lane)
         missing = set(plan) - set(await client.list_topics())
         if missing:
             new = [

@@ -1,8 +1,14 @@
 """Every Prometheus name of the workers, its kind and its meaning, once. Emitted per fetch or tick,
-never per event.
+never per event. A worker serves one lane: all it tells carries that label.
 """
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from fenghuo.schemas.lane import Lane
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
 EVENTS = Counter("fenghuo_gathered_events", "events by what became of them", ["kind", "fate"])
@@ -32,7 +38,27 @@ PENDING = Gauge(
 )
 
 
-def serve(host: str, port: int) -> None:
+class InLane(Collector):
+    """What another collector tells, each sample with the lane."""
+
+    def __init__(self, told: Collector, lane: Lane) -> None:
+        self._told = told
+        self._lane = lane
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._told.collect():
+            metric.samples = [
+                sample._replace(labels={**sample.labels, "lane": self._lane})
+                for sample in metric.samples
+            ]
+            yield metric
+
+    def restricted_registry(self, names: Iterable[str]) -> "InLane":
+        """Only some names: what `/metrics?name[]=` asks for."""
+        return InLane(REGISTRY.restricted_registry(names), self._lane)
+
+
+def serve(host: str, port: int, lane: Lane) -> None:
     """Offer /metrics; port 0 means none."""
     if port:
-        start_http_server(port, addr=host)
+        start_http_server(port, addr=host, registry=InLane(REGISTRY, lane))

@@ -21,9 +21,10 @@ import mode
 from faust.sensors.monitor import Monitor
 from faust.types import TP
 
+from fenghuo.schemas import topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
-from fenghuo.streams import metrics
+from fenghuo.streams import kafka, metrics
 from fenghuo.streams.gather import Fetch
 from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
@@ -101,7 +102,7 @@ class Part(ABC):
         s = self.settings
         session_s = s.session_timeout_ms / 1000
         app = faust.App(
-            f"fenghuo-{self.name}",
+            kafka.group(self.name, s.lane),
             broker=[f"kafka://{host}" for host in s.kafka.split(",")],
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -142,6 +143,10 @@ class Part(ABC):
 
         app.agent(topic, name=f"{self.name}-{topic.get_topic_name()}", concurrency=1)(take)
 
+    def _named(self, topic: str) -> str:
+        """What an internal topic is called in this part's lane."""
+        return topics.of(topic, self.settings.lane)
+
     async def send(
         self,
         topic: str,
@@ -175,8 +180,9 @@ class Part(ABC):
         return 0
 
     async def _start(self) -> None:
+        s = self.settings
         await self.prepare()
-        metrics.serve(self.settings.http_host, self.settings.metrics_port)
+        metrics.serve(s.http_host, s.metrics_port, s.lane)
         await self.app.start()
         print(f"fenghuo {self.name}: ready", flush=True)
 

@@ -36,17 +36,22 @@ from fenghuo.streams.part import Part, now_ms
 PAUSE_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries while the store is away; the last one repeats."""
 COMMIT_MS = 1_000
+KEPT = (topics.PULSES, topics.LATE, topics.REFUSED, topics.TRANSITIONS)
+"""The topics that are kept in the store."""
 
 
 class ArchivePart(Part):
-    """Faust agents over the internal topics that are kept; one at a time, others stand by."""
+    """Faust agents over the internal topics of a lane that are kept; one at a time, others stand
+    by.
+    """
 
     name = "archive"
     fetch_wait_ms = 1_000
-    topics = (topics.PULSES, topics.LATE, topics.REFUSED, topics.TRANSITIONS)
 
     def __init__(self, settings: Settings) -> None:
         self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None).name
+        self._kept = {topics.of(name, settings.lane): name for name in KEPT}
+        self.topics = tuple(self._kept)
         self._pulses = Pulses()
         self._late: dict[str, list[tuple[Source, Rows]]] = {}
         self._letters: list[Letter] = []
@@ -62,7 +67,7 @@ class ArchivePart(Part):
 
     async def prepare(self) -> None:
         self._log = await kafka.prepare(self.settings)
-        for statement in tables.ddl():
+        for statement in tables.ddl(self.settings.lane):
             await self._try("ddl", partial(_execute, statement))
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
@@ -85,8 +90,9 @@ class ArchivePart(Part):
         return dict(self._next)
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
+        name = self._kept[tp.topic]
         for i, value in enumerate(fetch.values):
-            self._take(tp.topic, value or b"", fetch.headers.get(i, ()), int(fetch.offsets[i]))
+            self._take(name, value or b"", fetch.headers.get(i, ()), int(fetch.offsets[i]))
         self._next[tp] = fetch.next_offset
         self.progress_ms = now_ms()
         while self._held() > HELD_ROWS_MAX:
@@ -163,12 +169,14 @@ class ArchivePart(Part):
 
     async def _insert(self, blocks: list[Block]) -> None:
         for block in blocks:
-            await self._try(block.table, partial(_store, block))
+            table = tables.of(block.table, self.settings.lane)
+            await self._try(block.table, partial(_store, table, block))
             metrics.INSERTED.labels(block.table).inc(len(block))
 
     async def _commit(self, read: Mapping[TP, int]) -> None:
+        pulses = self._named(topics.PULSES)
         offsets = {
-            tp: self._pulses.safe_offset(offset) if tp.topic == topics.PULSES else offset
+            tp: self._pulses.safe_offset(offset) if tp.topic == pulses else offset
             for tp, offset in read.items()
         }
         changed = {
@@ -204,5 +212,5 @@ def _execute(statement: str, store: Store) -> None:
     store.execute(statement)
 
 
-def _store(block: Block, store: Store) -> None:
-    store.insert(block.table, block.columns)
+def _store(table: str, block: Block, store: Store) -> None:
+    store.insert(table, block.columns)

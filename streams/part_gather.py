@@ -1,4 +1,8 @@
-"""The gather worker: source partitions in, pulses, late rows, dead letters and positions out."""
+"""The gather worker: source partitions in, pulses, late rows, dead letters and positions out.
+
+A worker counts the records of its lane. The other lane's it only reads past: a load run that drives
+the shadow lane's workers to their limit costs a real one the reading, not the counting.
+"""
 
 import asyncio
 import hashlib
@@ -16,7 +20,7 @@ from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import kafka, metrics, windows
+from fenghuo.streams import kafka, lanes, metrics, windows
 from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
 from fenghuo.streams.part import Part, now_ms
 
@@ -121,7 +125,7 @@ class GatherPart(Part):
         self._states.clear()
         if not assigned:
             return {}
-        records = await kafka.read_all(self.settings.kafka, topics.POSITIONS)
+        records = await kafka.read_all(self.settings.kafka, self._named(topics.POSITIONS))
         newest: dict[Source, Position] = {}
         for record in records:
             found = position.decode(record.value or b"{}")
@@ -137,8 +141,7 @@ class GatherPart(Part):
             self._states[tp] = Gather(source, self._codecs[kind], self._terms, begin)
             if begin.epoch > (before.epoch if (before := newest.get(source)) else 0):
                 # known before its first pulse: else a return to the old labels could reuse it
-                sent = self.send(topics.POSITIONS, str(source), position.encode(begin))
-                await (await sent)
+                await (await self._send_position(begin))
             self._record_ms[tp] = self._head_ms[tp] = 0
         return {tp: state.next_offset for tp, state in self._states.items()}
 
@@ -151,10 +154,12 @@ class GatherPart(Part):
                 f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: "
                 "records are missing"
             )
-        before = state.tally
-        state.add(fetch)
-        self._note(topics.KIND_OF[tp.topic], len(fetch.values), before, state.tally)
-        self._record_ms[tp] = self.progress_ms = now_ms()
+        mine, before = lanes.only(fetch, self.settings.lane), state.tally
+        state.add(mine)
+        self._note(topics.KIND_OF[tp.topic], len(mine.values), before, state.tally)
+        self.progress_ms = now_ms()
+        if mine.values:
+            self._record_ms[tp] = self.progress_ms
         while self._pending() > PENDING_MAX:
             self._published.clear()
             await self._published.wait()
@@ -176,10 +181,7 @@ class GatherPart(Part):
         await asyncio.gather(*answers)
         self._published.set()
         # only now is everything before these positions safe
-        safe = [
-            await self.send(topics.POSITIONS, str(place.source), position.encode(place))
-            for tp, place in positions.items()
-        ]
+        safe = [await self._send_position(place) for place in positions.values()]
         await asyncio.gather(*safe)
         self._positions.update(positions)
 
@@ -201,6 +203,10 @@ class GatherPart(Part):
     def _end(self, tp: TP) -> int:
         return self.app.consumer.highwater(tp) or 0
 
+    async def _send_position(self, place: Position) -> Awaitable[Any]:
+        topic = self._named(topics.POSITIONS)
+        return await self.send(topic, str(place.source), position.encode(place))
+
     async def _publish(
         self, tp: TP, source: Source, taken: Taken, now: int
     ) -> list[Awaitable[Any]]:
@@ -220,17 +226,18 @@ class GatherPart(Part):
             taken.tally,
         )
         answers = [
-            await self.send(topics.PULSES, str(source), data)
+            await self.send(self._named(topics.PULSES), str(source), data)
             for data in pulse.encode(head, taken.pulses)
         ]
         if len(taken.late):
             answers += [
-                await self.send(topics.LATE, str(source), data)
+                await self.send(self._named(topics.LATE), str(source), data)
                 for data in pulse.encode(head, taken.late)
             ]
         for letter in taken.letters:
             value, headers = letters.to_record(letter)
-            answers.append(await self.send(topics.REFUSED, str(source), value, headers))
+            topic = self._named(topics.REFUSED)
+            answers.append(await self.send(topic, str(source), value, headers))
             metrics.REFUSED.labels(kind, letter.reason).inc()
         metrics.PUBLISHED.labels(topics.PULSES).inc(len(taken.pulses))
         metrics.LAG.labels(tp.topic, tp.partition).set(head.end_offset - head.next_offset)

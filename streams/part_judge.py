@@ -26,14 +26,15 @@ log = logging.getLogger("fenghuo.judge")
 
 
 class JudgePart(Part):
-    """A Faust agent over topic `pulses`."""
+    """A Faust agent over topic `pulses` of its lane."""
 
     name = "judge"
-    topics = (topics.PULSES,)
     compression = "gzip"
 
     def __init__(self, settings: Settings) -> None:
         self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+        self._pulses = topics.of(topics.PULSES, settings.lane)
+        self.topics = (self._pulses,)
         self._judge: Judge | None = None
         self._next = 0
         self._ready_at = 0
@@ -48,8 +49,8 @@ class JudgePart(Part):
         if not assigned:
             return {}
         board = await self._last_board()
-        bounds = await kafka.bounds(self.settings.kafka, [(topics.PULSES, 0)])
-        first, end = bounds[topics.PULSES, 0]
+        bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0)])
+        first, end = bounds[self._pulses, 0]
         self._next = max(first, min(board.rewind_offset, end)) if board else first
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
@@ -81,7 +82,8 @@ class JudgePart(Part):
         board, moved = judge.grade(now, self._next)
         if moved or now - self._board_ms >= BOARD_MS:
             self._board_ms = now
-            await (await self.send(topics.STATUS, self._campaign.name, status.encode(board)))
+            topic = self._named(topics.STATUS)
+            await (await self.send(topic, self._campaign.name, status.encode(board)))
         # the board first: a transition is told only by a judge whose memory holds it, and what a
         # judge could not tell any more, the next one does (again: they are numbered)
         await asyncio.gather(*[await self._tell(transition) for transition in moved])
@@ -89,7 +91,7 @@ class JudgePart(Part):
     def is_behind(self) -> bool:
         if self._judge is None:
             return False
-        return (self.app.consumer.highwater(TP(topics.PULSES, 0)) or 0) > self._next
+        return (self.app.consumer.highwater(TP(self._pulses, 0)) or 0) > self._next
 
     async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
@@ -99,12 +101,13 @@ class JudgePart(Part):
             flush=True,
         )
         key = f"{transition.rule}|{transition.scope}"
-        return await self.send(topics.TRANSITIONS, key, msgspec.json.encode(transition))
+        topic = self._named(topics.TRANSITIONS)
+        return await self.send(topic, key, msgspec.json.encode(transition))
 
     async def _last_board(self) -> Board | None:
         """The newest board there is; one that this version cannot read is passed over."""
         for record in reversed(
-            await kafka.read_all(self.settings.kafka, topics.STATUS, last=BOARDS_READ)
+            await kafka.read_all(self.settings.kafka, self._named(topics.STATUS), last=BOARDS_READ)
         ):
             try:
                 return status.decode(record.value or b"")

@@ -119,6 +119,7 @@ def _fetch(
         stop,
         headers,
         shadow if shadow.any() else None,
+        lambda at: _headers(buffer[head[at] : head[at] + 64 * 1024].tobytes()),
     )
 
 

@@ -25,7 +25,8 @@ from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER, is_shadow
+from fenghuo.schemas.marks import is_mark
+from fenghuo.streams import lanes
 from fenghuo.streams.gather import Fetch
 from fenghuo.streams.records import RawRecords, read
 
@@ -244,17 +245,13 @@ def from_result(result: Any) -> Fetch | None:
 def from_records(records: Sequence[Any], start: int) -> Fetch:
     """Level 1: the same from the client's records, of which there is at least one."""
     headers = {at: record.headers for at, record in enumerate(records) if record.headers}
-    shadow = np.array([is_shadow(record.headers) for record in records], np.bool_)
     return Fetch(
         np.array([record.offset for record in records], np.int64),
         [record.value for record in records],
         np.array([record.timestamp for record in records], np.int64),
         start,
         records[-1].offset + 1,
-        {
-            at: found
-            for at, found in headers.items()
-            if found[0][0] not in {RUN_HEADER, SHADOW_HEADER} or len(found) > 1
-        },
-        shadow if shadow.any() else None,
+        {at: found for at, found in headers.items() if not is_mark(found)},
+        lanes.marked(headers, len(records)),
+        lambda at: records[at].headers,
     )

@@ -18,17 +18,27 @@ from pathlib import Path
 
 import msgspec
 
+from fenghuo.schemas.lane import REAL, SHADOW, named
 from fenghuo.schemas.settings import PREFIX, Settings, environment
 from fenghuo.streams.children import Child, stop_all, watch
 
 READY_S_MAX = 60.0
 PARTS = ("api", "gather", "judge", "archive")
+SHADOW_PORTS = len(PARTS)
+"""So far above the real lane's ports are those of the shadow lane."""
 DEMO_RATE_PER_S = 2_000
 DEMO_MIX = ("600", "1399.75", "0.25")
 DEMO_S = 600
 
 
-def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str], None]) -> int:
+def up(
+    settings: Settings,
+    data: Path | None,
+    *,
+    demo: bool,
+    shadow: bool,
+    say: Callable[[str], None],
+) -> int:
     """Run everything until SIGINT or SIGTERM; the exit code. Broker and store only where the
     settings name none.
     """
@@ -39,17 +49,20 @@ def up(settings: Settings, data: Path | None, *, demo: bool, say: Callable[[str]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         settings, helpers = _furnish(settings, folder, demo=demo)
-        url = f"http://{settings.http_host}:{settings.http_port}/"
-        parts = [_part(name, settings, folder) for name in PARTS]
-        children = [*helpers, *parts]
+        lanes = _lanes(settings) if shadow else [settings]
+        urls = [f"http://{lane.http_host}:{lane.http_port}/" for lane in lanes]
+        children = helpers + [_part(name, lane, folder) for lane in lanes for name in PARTS]
         say(f"烽火 fenghuo: data in {folder}")
         say(f"broker {settings.kafka}, store {public_store(settings)}")
         for child in children:
             child.start()
         try:
-            if not _await_ready(url, children, stop, say):
+            if not _await_ready(urls, children, stop, say):
                 return 0 if stop.is_set() else 1
-            say(f"ready: {url}")
+            say(f"ready: {urls[0]}")
+            if shadow:
+                say(f"shadow lane, for marked load runs alone: {urls[1]}")
+                say(f"  its audit and dlq: {PREFIX}LANE={SHADOW} beside the two below")
             say("for load, replay, audit and dlq in another shell:")
             say(f"  export {PREFIX}KAFKA={settings.kafka} {PREFIX}STORE={public_store(settings)}")
             if demo:
@@ -100,12 +113,22 @@ def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings,
     return settings, helpers
 
 
+def _lanes(settings: Settings) -> list[Settings]:
+    """The settings of both lanes: same broker, store and campaign, ports of their own."""
+    port = settings.http_port + SHADOW_PORTS
+    return [
+        msgspec.structs.replace(settings, lane=REAL),
+        msgspec.structs.replace(settings, lane=SHADOW, http_port=port),
+    ]
+
+
 def _part(name: str, settings: Settings, folder: Path) -> Child:
     """A part, with its /metrics beside the api's port where that is free."""
     command = [sys.executable, "-m", "fenghuo.streams", "run", name]
     port = settings.http_port + PARTS.index(name)
     chosen = msgspec.structs.replace(settings, metrics_port=port if _is_free(port) else 0)
-    return Child(name, command, environment(chosen), folder / f"{name}.log")
+    known_as = named(name, settings.lane, "-")
+    return Child(known_as, command, environment(chosen), folder / f"{known_as}.log")
 
 
 def _demo(settings: Settings, folder: Path) -> Child:
@@ -117,9 +140,12 @@ def _demo(settings: Settings, folder: Path) -> Child:
 
 
 def _await_ready(
-    url: str, children: Sequence[Child], stop: threading.Event, say: Callable[[str], None]
+    urls: Sequence[str],
+    children: Sequence[Child],
+    stop: threading.Event,
+    say: Callable[[str], None],
 ) -> bool:
-    """Wait until the api says ready; a part that dies meanwhile is told with its last words."""
+    """Wait until every api says ready; a part that dies meanwhile is told with its last words."""
     began_s = time.monotonic()
     waiting = ""
     while not stop.is_set():
@@ -127,7 +153,7 @@ def _await_ready(
             if child.code() is not None:
                 say(f"{child.name} ended with {child.code()} while starting:\n{child.tail()}")
                 return False
-        now = _ready_state(url)
+        now = next(filter(None, map(_ready_state, urls)), "")
         if now == "":
             say(f"all parts up after {time.monotonic() - began_s:.1f} s")
             return True

@@ -64,6 +64,7 @@ class Record:
     record_ms: int
     message: Message
     replay: tuple[int, int] | None = None
+    shadow: bool = False
 
 
 def _labels(dimension: str) -> st.SearchStrategy[str]:
@@ -298,9 +299,9 @@ def _frame_rows(draw: st.DrawFn, kind: str, record_ms: int) -> list[tuple[Event,
 
 
 @st.composite
-def logs(draw: st.DrawFn, kind: str, size_max: int = 12) -> list[Record]:
+def logs(draw: st.DrawFn, kind: str, size_max: int = 12, *, away_ms: int = 0) -> list[Record]:
     """A log: records of rising broker time, with gaps in their offsets, good and bad."""
-    offset, record_ms = draw(st.sampled_from((0, 5, 10**9))), START_MS
+    offset, record_ms = draw(st.sampled_from((0, 5, 10**9))), START_MS + away_ms
     made = []
     for _ in range(draw(st.integers(0, size_max))):
         offset += draw(st.sampled_from((1, 1, 1, 4)))

@@ -77,7 +77,10 @@ async function fetchHistory() {
 function build() {
   const ctx = { lang, t: WORDS[lang], campaign };
   attr(root, "lang", ctx.t.lang);
-  document.title = `${ctx.t.brand} · ${campaign.title[lang]}`;
+  const isShadow = campaign.lane === "shadow";
+  const title = `${ctx.t.brand} · ${campaign.title[lang]}`;
+  document.title = isShadow ? `[${ctx.t.shadow_title}] ${title}` : title;
+  attr(root, "data-lane", campaign.lane);
   const panels = {
     header: header(ctx, switchLang), gmv: gmv(ctx), traffic: traffic(ctx), rates: rates(ctx),
     regions: regions(ctx), warnings: warnings(ctx), recent: recent(ctx), books: books(ctx),
@@ -85,7 +88,7 @@ function build() {
   parts = Object.values(panels);
   banner = h("div.banner", { role: "alert", hidden: "" });
   wall.replaceChildren(
-    panels.header.node,
+    ...(isShadow ? [h("p.lane", { role: "note" }, ctx.t.shadow)] : []), panels.header.node,
     h("main", h("div.sums", panels.gmv.node, panels.traffic.node), panels.rates.node,
       panels.regions.node, h("aside", panels.warnings.node, panels.recent.node)),
     panels.books.node, banner,

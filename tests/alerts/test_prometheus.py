@@ -14,7 +14,9 @@ import yaml
 from fenghuo.alerts.prometheus import ALERTMANAGER_PATH, PROMETHEUS_PATH, RULES_PATH, files
 from fenghuo.schemas.campaign import Campaign, load, parse
 from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.lane import REAL, SHADOW, Lane
 from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.measures import KINDS
 from tests.schemas.campaign_texts import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +82,7 @@ def test_every_rule_fires_at_its_bounds_and_not_before(tmp_path: Path) -> None:
     suite = {
         "rule_files": [str(tmp_path / RULES_PATH)],
         "evaluation_interval": "1s",
-        "tests": [_ladders(), _gone(CAMPAIGN.rule("data_age")), *_health_cases()],
+        "tests": [_ladders(), _gone(CAMPAIGN.rule("data_age")), *_health_cases(), _shadow()],
     }
     (tmp_path / "suite.yml").write_text(yaml.safe_dump(suite, allow_unicode=True))
 
@@ -137,8 +139,8 @@ def _gone(rule: Rule) -> dict[str, Any]:
     )
 
 
-def _labels(rule: Rule, scope: str, instance: str) -> str:
-    return f'{{rule="{rule.id}", scope="{scope}", instance="{instance}"}}'
+def _labels(rule: Rule, scope: str, instance: str, lane: Lane = REAL) -> str:
+    return f'{{lane="{lane}", rule="{rule.id}", scope="{scope}", instance="{instance}"}}'
 
 
 def _firing(rule: Rule, at: str, firing: list[tuple[str, str]]) -> dict[str, Any]:
@@ -169,14 +171,14 @@ def _health_cases() -> Iterator[dict[str, Any]]:
         {
             'up{job="fenghuo", part="judge", instance="x"}': "0x40",
             'up{job="fenghuo", part="api", instance="y"}': "1x40",
-            f'{lag}{{kind="order"}}': "100001x40",
-            f'{lag}{{kind="traffic"}}': "100000x40",
-            f'{age}{{kind="order"}}': "6x40",
-            f'{age}{{kind="traffic"}}': "5x40",
-            f'{age}{{kind="complaint"}}': "121x40",
-            f'{refused}{{kind="order"}}': "0+1x40",
-            f'{refused}{{kind="traffic"}}': "7x40",
-            "fenghuo_archive_delay_seconds": "31x40",
+            f'{lag}{{lane="real", kind="order"}}': "100001x40",
+            f'{lag}{{lane="real", kind="traffic"}}': "100000x40",
+            f'{age}{{lane="real", kind="order"}}': "6x40",
+            f'{age}{{lane="real", kind="traffic"}}': "5x40",
+            f'{age}{{lane="real", kind="complaint"}}': "121x40",
+            f'{refused}{{lane="real", kind="order"}}': "0+1x40",
+            f'{refused}{{lane="real", kind="traffic"}}': "7x40",
+            'fenghuo_archive_delay_seconds{lane="real"}': "31x40",
         },
         [
             ("FenghuoPartDown", "judge x", "red"),
@@ -189,12 +191,31 @@ def _health_cases() -> Iterator[dict[str, Any]]:
         ],
     )
     yield _health_test(
-        {'up{job="another"}': "1x40", f'{age}{{kind="complaint"}}': "60x40"},
+        {'up{job="another"}': "1x40", f'{age}{{lane="real", kind="complaint"}}': "60x40"},
         [("FenghuoAbsent", "all", "red"), ("Watchdog", "all", "none")],
     )
 
 
-def _health_test(series: dict[str, str], firing: list[tuple[str, str, str]]) -> dict[str, Any]:
+def _shadow() -> dict[str, Any]:
+    """Everything at its worst in the shadow lane, scraped like a real part: nobody is woken."""
+    shadow = 'lane="shadow"'
+    series = {'up{job="fenghuo", part="api"}': "1x40", f'up{{job="fenghuo", {shadow}}}': "0x40"}
+    for kind in KINDS:
+        labels = f'{{{shadow}, kind="{kind}"}}'
+        series[f"fenghuo_data_age_seconds{labels}"] = "9999x40"
+        series[f"fenghuo_lag_events{labels}"] = "99999999x40"
+        series[f"fenghuo_refused_events_total{labels}"] = "0+9999x40"
+    series[f"fenghuo_archive_delay_seconds{{{shadow}}}"] = "9999x40"
+    for rule in CAMPAIGN.rules:
+        labels = _labels(rule, "total", "a", SHADOW)
+        series[f"fenghuo_reading{labels}"] = _steady(rule.ladder.enter_of(Level.RED))
+        series[f"fenghuo_reading_samples{labels}"] = _steady(rule.min_samples)
+    return _health_test(series, [("Watchdog", "all", "none")], at="40s")
+
+
+def _health_test(
+    series: dict[str, str], firing: list[tuple[str, str, str]], at: str = "20s"
+) -> dict[str, Any]:
     samples = [
         {"labels": f'{{alertname="{name}", scope="{scope}", severity="{word}"}}', "value": 1}
         for name, scope, word in firing
@@ -202,7 +223,7 @@ def _health_test(series: dict[str, str], firing: list[tuple[str, str, str]]) -> 
     expression = 'count by (alertname, scope, severity) (ALERTS{alertstate="firing"})'
     return _promtool_test(
         [{"series": name, "values": values} for name, values in series.items()],
-        [{"expr": expression, "eval_time": "20s", "exp_samples": samples}],
+        [{"expr": expression, "eval_time": at, "exp_samples": samples}],
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fenghuo.schemas import store
+from fenghuo.schemas.lane import LANES
 from fenghuo.schemas.tables import ddl
 from tests.api.server import wait_for
 
@@ -36,7 +37,8 @@ def store_url(request: pytest.FixtureRequest) -> str:
     else:
         url = request.getfixturevalue("clickhouse").url
     made = store.connect(url)
-    for statement in ddl():
-        made.execute(statement)
+    for lane in LANES:
+        for statement in ddl(lane):
+            made.execute(statement)
     made.close()
     return url

@@ -17,6 +17,7 @@ from fenghuo.api import app as api
 from fenghuo.api.board import Latest
 from fenghuo.api.feed import Feed
 from fenghuo.api.stores import Stores
+from fenghuo.schemas.lane import REAL, Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import StoreError
 from tests.api import boards
@@ -125,9 +126,9 @@ class Story:
 
 
 @contextlib.contextmanager
-def story(second: float = 60.0) -> Iterator[Story]:
+def story(second: float = 60.0, *, lane: Lane = REAL) -> Iterator[Story]:
     """The story in a process of its own, from this second on."""
-    command = [sys.executable, "-m", "tests.api.server", str(second)]
+    command = [sys.executable, "-m", "tests.api.server", str(second), lane]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     try:
@@ -144,7 +145,7 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _play(second: float) -> None:
+def _play(second: float, lane: str) -> None:
     clock = Clock()
     source = FakeSource(Latest(clock()))
     listener: socket.socket = api.listen("127.0.0.1", 0)
@@ -172,7 +173,7 @@ def _play(second: float) -> None:
             clock.moved_ms += command.pop("skip_ms", 0)
             state.update(command)
 
-    app = make_app(source, clock)
+    app = make_app(source, clock, lane=lane)
     for work in (push_on, listen_on):
         threading.Thread(target=work, daemon=True).start()
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
@@ -180,4 +181,4 @@ def _play(second: float) -> None:
 
 
 if __name__ == "__main__":
-    _play(float(sys.argv[1]))
+    _play(float(sys.argv[1]), sys.argv[2])

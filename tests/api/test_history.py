@@ -17,8 +17,16 @@ from fenghuo.api.errors import ApiError
 from fenghuo.api.history import Span
 from fenghuo.api.stores import Stores
 from fenghuo.schemas import store
+from fenghuo.schemas.lane import LANES, REAL, Lane
 from fenghuo.schemas.measures import BUCKETS, HISTOGRAMS, KINDS, MEASURES, Cut, cut_name, quantile
-from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, late_columns, pulse_columns
+from fenghuo.schemas.tables import (
+    LATE_TABLE,
+    PULSE_TABLE,
+    REFUSED_TABLE,
+    late_columns,
+    of,
+    pulse_columns,
+)
 from fenghuo.schemas.topics import TOPIC_OF
 from tests.api.boards import START_MS, board, campaign
 
@@ -114,11 +122,11 @@ def make_world(kind: str, chance: random.Random) -> World:
     return world
 
 
-def write(url: str, kind: str, world: World, chance: random.Random) -> None:
+def write(url: str, kind: str, world: World, chance: random.Random, *, lane: Lane = REAL) -> None:
     """In several blocks and any order, some rows twice."""
     made = store.connect(url)
-    for table in (PULSE_TABLE[kind], LATE_TABLE[kind], "refused"):
-        made.execute(f"TRUNCATE TABLE {table}")
+    for table in (PULSE_TABLE[kind], LATE_TABLE[kind], REFUSED_TABLE):
+        made.execute(f"TRUNCATE TABLE {of(table, lane)}")
     for table, columns, rows in (
         (PULSE_TABLE[kind], pulse_columns(kind), world.pulses),
         (LATE_TABLE[kind], late_columns(kind), world.late),
@@ -127,7 +135,8 @@ def write(url: str, kind: str, world: World, chance: random.Random) -> None:
         chance.shuffle(twice)
         for part in range(3):
             block = twice[part::3]
-            made.insert(table, {name: [row[name] for row in block] for name, _ in columns})
+            columns_of = {name: [row[name] for row in block] for name, _ in columns}
+            made.insert(of(table, lane), columns_of)
     refused: dict[str, list[Any]] = {
         "log": ["log-a"] * 3,
         "topic": [TOPIC_OF[kind]] * 3,
@@ -139,7 +148,7 @@ def write(url: str, kind: str, world: World, chance: random.Random) -> None:
         "record_ms": [START_MS] * 3,
         "bytes": [10] * 3,
     }
-    made.insert("refused", refused)
+    made.insert(of(REFUSED_TABLE, lane), refused)
     made.close()
 
 
@@ -179,13 +188,18 @@ def spans(chance: random.Random) -> list[Span]:
     return [Span(), Span(near, far), Span(near, None), Span(None, far)]
 
 
-def test_totals_equal_the_plain_model(kind: str, store_url: str, stores: Stores) -> None:
+@pytest.mark.parametrize("lane", LANES)
+def test_totals_equal_the_plain_model_of_their_lane(
+    kind: str, lane: Lane, store_url: str, stores: Stores
+) -> None:
     chance = random.Random(f"totals/{kind}")
-    world = make_world(kind, chance)
-    write(store_url, kind, world, chance)
+    worlds = {each: make_world(kind, chance) for each in LANES}
+    for each, made in worlds.items():
+        write(store_url, kind, made, chance, lane=each)
+    world = worlds[lane]
 
     async def check() -> None:
-        ask = Answers(campaign(), stores, Latest(0))
+        ask = Answers(campaign(), stores, Latest(0), lane)
         for cut in campaign().cuts_of(kind):
             for time in (None, "second", "minute", "hour"):
                 span = chance.choice(spans(chance))
@@ -288,7 +302,7 @@ def test_a_ratio_of_nothing_is_null() -> None:
 
 
 def test_labels_never_stand_in_the_sql() -> None:
-    sql, params = history.sums_query("order", ("region", "category"), 1000, Span(1, 2))
+    sql, params = history.sums_query("order", ("region", "category"), 1000, Span(1, 2), lane="real")
 
     assert params == {"cut": "region,category", "from_ms": 1, "to_ms": 2}
     assert "region" not in sql

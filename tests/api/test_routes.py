@@ -14,6 +14,7 @@ from fenghuo.api import stores as stores_module
 from fenghuo.api.board import Latest
 from fenghuo.api.errors import ApiError
 from fenghuo.api.stores import Stores
+from fenghuo.schemas.lane import LANES, REAL, Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import StoreError
 from fenghuo.schemas.topics import KINDS
@@ -30,6 +31,7 @@ def visit(
     second: float | None = 60,
     late_ms: int = 0,
     stores: Stores | None = None,
+    lane: Lane = REAL,
 ) -> Any:
     """Run `use` against the app, its clock standing still."""
 
@@ -37,7 +39,7 @@ def visit(
         now_ms = START_MS + round((second or 0) * 1000)
         source = FakeSource(Latest(0))
         app = api.create_app(
-            Settings(),
+            Settings(lane=lane),
             campaign=campaign(),
             stores=stores or Stores(NoStore, NoStore.address),
             source=source,
@@ -210,6 +212,26 @@ def families(text: str) -> Mapping[str, list[Any]]:
     return {family.name: family.samples for family in text_string_to_metric_families(text)}
 
 
+def told(sample: Any) -> tuple[str, ...]:
+    """The labels of a sample but the lane, which all have."""
+    return tuple(value for name, value in sample.labels.items() if name != "lane")
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_an_api_says_whose_data_it_shows(lane: Lane) -> None:
+    async def use(client: Client, source: FakeSource) -> list[httpx.Response]:
+        source.push(board(150), START_MS + 60_000)
+        paths = ("api/v1/status", "api/v1/campaign", "healthz", "metrics")
+        return [await client.get(f"/{path}") for path in paths]
+
+    *plain, metrics = visit(use, lane=lane)
+    samples = [sample for found in families(metrics.text).values() for sample in found]
+
+    assert [answer.json()["lane"] for answer in plain] == [lane] * 3
+    assert {sample.name for sample in samples} >= {"fenghuo_reading", "fenghuo_http_requests_total"}
+    assert {sample.labels["lane"] for sample in samples} == {lane}
+
+
 def test_metrics_hold_readings_levels_ages_and_books() -> None:
     async def use(client: Client, source: FakeSource) -> tuple[str, str]:
         await client.get("/api/v1/status")
@@ -222,9 +244,9 @@ def test_metrics_hold_readings_levels_ages_and_books() -> None:
     first, empty = (families(text) for text in visit(use))
     made = board(150)
 
-    readings = {tuple(s.labels.values()): s.value for s in first["fenghuo_reading"]}
+    readings = {told(s): s.value for s in first["fenghuo_reading"]}
     assert readings == {(v.rule, v.scope): v.value for v in made.verdicts if v.value is not None}
-    levels = {tuple(s.labels.values()): s.value for s in first["fenghuo_level"]}
+    levels = {told(s): s.value for s in first["fenghuo_level"]}
     assert levels == {(v.rule, v.scope): v.level for v in made.verdicts if v.level is not None}
     assert len(first["fenghuo_reading_samples"]) == len(made.verdicts)
     accepted = {s.labels["kind"]: s.value for s in first["fenghuo_accepted_events"]}
@@ -239,7 +261,7 @@ def test_metrics_hold_readings_levels_ages_and_books() -> None:
     }
     assert requests["/api/v1/status", "200"] == 1
     assert requests["unmatched", "404"] == 1
-    fallen = {tuple(s.labels.values()) for s in first["fenghuo_transitions"]}
+    fallen = {told(s) for s in first["fenghuo_transitions"]}
     assert ("payment_failure_rate", "0") in fallen
     assert first["fenghuo_viewers"][0].value == 0
     assert "fenghuo_frames_sent" in first

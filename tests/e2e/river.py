@@ -22,9 +22,18 @@ REPLAYS = ROOT / "deploy" / "campaigns" / "replays.toml"
 
 
 class River:
-    """Gather, judge, archive and api on a broker and a store; more gather workers on demand."""
+    """Gather, judge, archive and api of a lane on a broker and a store; more gather workers on
+    demand.
+    """
 
-    def __init__(self, kafka: str, store: str, folder: Path, campaign: Path = REPLAYS) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        store: str,
+        folder: Path,
+        campaign: Path = REPLAYS,
+        **settings: object,
+    ) -> None:
         self.port = free_port()
         self.folder = folder
         self.env = {
@@ -32,6 +41,7 @@ class River:
             "FENGHUO_STORE": store,
             "FENGHUO_CAMPAIGN": str(campaign),
             "FENGHUO_HTTP_PORT": str(self.port),
+            **{f"FENGHUO_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.parts: dict[str, Process] = {}
 
@@ -42,6 +52,10 @@ class River:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop every part."""
         for part in self.parts.values():
             part.stop()
 
@@ -72,9 +86,14 @@ class River:
 
     def get(self, path: str) -> Any:
         """What the api answers."""
+        return json.loads(self.read(path))
+
+    def read(self, path: str) -> bytes:
+        """The same as the bytes that came."""
         url = f"http://127.0.0.1:{self.port}/{path}"
         with urllib.request.urlopen(url, timeout=30) as answer:
-            return json.load(answer)
+            body: bytes = answer.read()
+            return body
 
     def begin(self, *command: str) -> subprocess.Popen[str]:
         """Begin a `fenghuo` command."""
@@ -98,8 +117,9 @@ class River:
         return code, json.loads(out)
 
     def logs(self) -> str:
-        """The ends of all logs, for a failure's message."""
-        return "\n".join(
+        """Who has ended, and the ends of all logs, for a failure's message."""
+        ended = [name for name, part in self.parts.items() if not part.alive()]
+        return f"ended: {', '.join(ended) or 'none'}\n" + "\n".join(
             f"== {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-12:])
             for path in sorted(self.folder.glob("*.log"))
         )

@@ -8,10 +8,13 @@ import numpy as np
 
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
-from fenghuo.schemas.letters import REPLAY_HEADER, Headers
+from fenghuo.schemas.lane import REAL, Lane
+from fenghuo.schemas.letters import REPLAY_HEADER, Headers, mark
+from fenghuo.schemas.marks import SHADOW_HEADER
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally
 from fenghuo.schemas.topics import TOPIC_OF
+from fenghuo.streams import lanes
 from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.model import CUTS, Counted, Series, Values
@@ -40,11 +43,7 @@ def beginning(kind: str, offset: int = 0, *, epoch: int = 0, terms: Terms = TERM
 
 def fetch_of(records: Sequence[Record]) -> Fetch:
     """Consecutive records as the transport hands them over."""
-    headers: dict[int, Headers] = {
-        i: [("other", b"x"), (REPLAY_HEADER, f"{r.replay[0]}/{r.replay[1]}".encode())]
-        for i, r in enumerate(records)
-        if r.replay
-    }
+    headers = {i: found for i, record in enumerate(records) if (found := _headers(record))}
     return Fetch(
         np.array([record.offset for record in records], np.int64),
         [record.message.value for record in records],
@@ -52,7 +51,17 @@ def fetch_of(records: Sequence[Record]) -> Fetch:
         records[0].offset,
         records[-1].offset + 1,
         headers,
+        lanes.marked(headers, len(records)),
     )
+
+
+def _headers(record: Record) -> Headers:
+    found: list[tuple[str, bytes]] = []
+    if record.replay:
+        found += [("other", b"x"), (REPLAY_HEADER, mark(record.replay).encode())]
+    if record.shadow:
+        found.append((SHADOW_HEADER, b"run.0.7"))
+    return found
 
 
 def rows_by_second(rows: Rows) -> dict[int, tuple[int, dict[Series, Values]]]:
@@ -120,14 +129,20 @@ class Merged:
 
 
 class Worker:
-    """A gather worker of one partition that can be stopped at any moment and started anywhere it
-    may.
+    """A gather worker of one partition and lane that can be stopped at any moment and started
+    anywhere it may.
     """
 
     def __init__(
-        self, kind: str, records: Sequence[Record], *, terms: Terms = TERMS, epoch: int = 0
+        self,
+        kind: str,
+        records: Sequence[Record],
+        *,
+        terms: Terms = TERMS,
+        epoch: int = 0,
+        lane: Lane = REAL,
     ) -> None:
-        self.kind, self.records, self.terms = kind, list(records), terms
+        self.kind, self.records, self.terms, self.lane = kind, list(records), terms, lane
         self.codec = codec_of(kind)
         self.start = beginning(kind, epoch=epoch, terms=terms)
         self.gather = Gather(self.start.source, self.codec, terms, self.start)
@@ -137,7 +152,7 @@ class Worker:
         """Read the next records as one fetch; nothing at the log's end."""
         ahead = [r for r in self.records if r.offset >= self.gather.next_offset][:size]
         if ahead:
-            self.gather.add(fetch_of(ahead))
+            self.gather.add(lanes.only(fetch_of(ahead), self.lane))
 
     def take(self) -> None:
         """Publish what changed, and the position after it."""

@@ -16,6 +16,7 @@ from fenghuo.schemas.batch import REASONS
 from fenghuo.schemas.coding import FLAGS
 from fenghuo.schemas.events import EVENT_OF
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter
+from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.measures import columns
 from fenghuo.schemas.pulse import Source
 
@@ -133,9 +134,10 @@ def test_every_message_has_key_payload_and_content_type() -> None:
         assert schema["title"] == name
 
 
-def test_source_messages_take_the_header_of_a_replay() -> None:
+def test_source_messages_take_the_headers_of_a_replay_and_of_a_load_run() -> None:
     for name in ("Order", "OrderArray", "TrafficLines", "ComplaintFrame"):
         headers = DOCUMENT["components"]["messages"][name]["headers"]
+        assert set(headers["properties"]) == {REPLAY_HEADER, RUN_HEADER, SHADOW_HEADER}
         replayed = Draft7Validator(headers["properties"][REPLAY_HEADER])
         assert replayed.is_valid("120/3")
         assert not replayed.is_valid("-1/3")
@@ -153,7 +155,8 @@ def test_headers_of_a_letter_fit_their_schema(
 
     Draft7Validator(schema).validate({name: value.decode() for name, value in headers})
     assert set(schema["required"]) == {name for name, _ in headers}
-    assert set(schema["properties"]) == {*schema["required"], REPLAY_HEADER}
+    optional = {REPLAY_HEADER, RUN_HEADER, SHADOW_HEADER}
+    assert set(schema["properties"]) == {*schema["required"], *optional}
 
 
 @pytest.mark.parametrize("kind", EVENT_OF)

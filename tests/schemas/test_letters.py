@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from fenghuo.schemas import letters
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter
+from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.pulse import Source
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "letter.json"
+MARKS = st.sampled_from((b"", b"run-7.3.120", b"a.0.0"))
 LETTER = Letter(
     source=Source("log-1", "orders", 3),
     offset=17,
@@ -36,6 +38,7 @@ LETTER = Letter(
         st.integers(-1, 2**62),
         st.binary(),
         st.none() | st.tuples(st.integers(0, 2**62), st.integers(0, 10**5)),
+        st.none() | st.tuples(st.sampled_from((RUN_HEADER, SHADOW_HEADER)), MARKS),
     )
 )
 def test_a_letter_reads_back_as_it_was_written(letter: Letter) -> None:

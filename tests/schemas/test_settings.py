@@ -2,6 +2,8 @@
 the same.
 """
 
+from typing import get_args
+
 import msgspec
 import pytest
 
@@ -18,7 +20,7 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_each_field_is_read_from_its_variable(field: msgspec.structs.FieldInfo) -> None:
-    value = 77 if field.type is int else "somewhere else"
+    value = 77 if field.type is int else next(reversed(get_args(field.type)), "there")
     found = settings.read({PREFIX + field.name.upper(): str(value)})
 
     assert getattr(found, field.name) == value
@@ -29,6 +31,12 @@ def test_each_field_is_read_from_its_variable(field: msgspec.structs.FieldInfo) 
 def test_a_number_that_is_none_is_named(text: str) -> None:
     with pytest.raises(SettingsError, match="FENGHUO_TICK_MS: expected a whole number"):
         settings.read({"FENGHUO_TICK_MS": text})
+
+
+@pytest.mark.parametrize("text", ["", "Shadow", "real ", "both"])
+def test_a_lane_that_is_none_is_named_with_those_that_are(text: str) -> None:
+    with pytest.raises(SettingsError, match="FENGHUO_LANE: expected real or shadow, got"):
+        settings.read({"FENGHUO_LANE": text})
 
 
 def test_a_variable_nobody_knows_is_named_with_those_that_are() -> None:

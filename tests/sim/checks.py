@@ -62,7 +62,7 @@ def check_heads(day: "Day") -> None:
     close.
     """
     for source, head in newest_heads(day).items():
-        log = day.feed.logs[source.topic, source.partition]
+        log = day.log((source.topic, source.partition))
         read = [record for record in log if record.offset < head.next_offset]
         same(day, f"totals of {source}", head.tally, tally_of(model_of(source, read)))
         outcomes = sum(len(record.message.outcomes) for record in read)
@@ -112,7 +112,7 @@ def check_end(day: "Day") -> None:
         source = Source(LOG, *place)
         if not log:
             continue
-        model = model_of(source, log)
+        model = model_of(source, day.log(place))
         same(day, f"the end of {source}", heads[source].next_offset, log[-1].offset + 1)
         _check_table(day, place, model)
         _check_books(day, place, model)
@@ -155,14 +155,14 @@ def _check_books(day: "Day", place: Place, model: Counted) -> None:
         if where[1:3] == place and series == TOTAL
     ]
     refused = sum(key[1:3] == place for key in day.table.refused_rows)
-    outcomes = [one for record in day.feed.logs[place] for one in record.message.outcomes]
+    outcomes = [one for record in day.log(place) for one in record.message.outcomes]
     events = sum(row[0] for row in [*stored, *late])
     same(day, f"books of {place}", events + refused, len(outcomes))
     if place[0] == "orders":
         refused_at = model.letters
         fen = sum(
             one["amount_fen"]
-            for record in day.feed.logs[place]
+            for record in day.log(place)
             for idx, one in enumerate(record.message.outcomes)
             if isinstance(one, dict)
             and one["status"] == "paid"

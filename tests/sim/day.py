@@ -4,11 +4,13 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from random import Random
 
+from fenghuo.schemas.lane import REAL, SHADOW, Lane
 from fenghuo.schemas.status import Board
 from tests.laws.table import Table
 from tests.sim import checks
 from tests.sim.feed import Feed, Place, moments
 from tests.sim.workers import ArchiveWorker, Broker, Died, Dies, GatherWorker, JudgeWorker
+from tests.strategies import Record
 
 """(rule, scope, seq) of a transition."""
 TOPICS = ("pulses", "late", "refused", "transitions")
@@ -31,17 +33,18 @@ class Faults:
 
 
 class Day:
-    """The world of one day."""
+    """The world of one day, as the parts of one lane see it."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, lane: Lane = REAL) -> None:
         self.seed = seed
+        self.lane = lane
         self.random = Random(seed)
         self.faults = Faults(Random(seed + 1))
         self.feed = Feed(Random(seed + 2))
         self.broker = Broker(self.feed.logs)
         self.table = Table()
         self.committed = dict.fromkeys(TOPICS, 0)
-        self.gathers = [GatherWorker(self.broker, self._dies("gather")) for _ in range(2)]
+        self.gathers = [self._new_gather() for _ in range(2)]
         self.zombies: list[tuple[GatherWorker, int]] = []
         self.judge: JudgeWorker | None = JudgeWorker(self.broker, self._dies("judge"))
         self.steady: JudgeWorker | None = self._new_steady()
@@ -84,7 +87,7 @@ class Day:
         for i, worker in enumerate(self.gathers):
             if worker.states and self.faults.strike("zombie", 0.4):
                 self.zombies.append((worker, self.random.randint(1, 15)))
-                self.gathers[i] = GatherWorker(self.broker, self._dies("gather"))
+                self.gathers[i] = self._new_gather()
         at = self.random.randint(0, len(places))
         for worker, mine in zip(self.gathers, (places[:at], places[at:]), strict=True):
             worker.assign(mine)
@@ -118,7 +121,7 @@ class Day:
             self.zombies = [one for one in self.zombies if one[0] is not worker]
             return
         places = list(worker.states)
-        fresh = GatherWorker(self.broker, self._dies("gather"))
+        fresh = self._new_gather()
         fresh.assign(places)
         self.gathers[self.gathers.index(worker)] = fresh
 
@@ -186,6 +189,13 @@ class Day:
             for topic in TOPICS:
                 self.archive.read(topic, 10**9, self.now_ms)
             self.archive.on_tick(self.now_ms, is_store_up=True)
+
+    def log(self, place: Place) -> list[Record]:
+        """The lane's records of a source partition."""
+        return [r for r in self.feed.logs[place] if r.shadow == (self.lane == SHADOW)]
+
+    def _new_gather(self) -> GatherWorker:
+        return GatherWorker(self.broker, self._dies("gather"), self.lane)
 
     def _new_steady(self) -> JudgeWorker:
         return JudgeWorker(self.broker, lambda: False)

@@ -1,5 +1,5 @@
-"""What a campaign day brings: bursts of orders, visits and complaints over 24 hours, drawn from a
-seed.
+"""What a campaign day brings: bursts of orders, visits and complaints over 24 hours, and between
+them those of a load run in the shadow lane, drawn from a seed.
 """
 
 from collections.abc import Iterator
@@ -25,6 +25,10 @@ DAY_MS = 86_400_000
 PARTITIONS = 4
 BURSTS = 34
 """Stretches of the day in which something happens; between them nobody speaks for minutes."""
+SHADOW_SHARE = 0.3
+SHADOW_BEHIND_MS = 3_600_000
+"""The load run lives in another hour, so that whatever leaks out of its lane is late or makes late.
+"""
 Place = tuple[str, int]
 """(topic, partition)."""
 
@@ -50,7 +54,7 @@ class Feed:
         }
         self.events = 0
         self._offset = {place: random.choice((0, 7)) for place in self.logs}
-        self._poison: list[tuple[Place, tuple[int, int]]] = []
+        self._poison: list[tuple[Place, tuple[int, int], bool]] = []
 
     def produce(self, now_ms: int) -> None:
         """Append what arrives at this moment: some partitions get nothing, some a lot."""
@@ -58,27 +62,39 @@ class Feed:
             for partition in range(PARTITIONS):
                 if self.random.random() < 0.45:
                     for _ in range(self.random.choice((1, 1, 2, 8))):
-                        self._append((topic, partition), now_ms, self._message(kind, now_ms))
+                        self._send((topic, partition), kind, now_ms)
         if self._poison and self.random.random() < 0.05:
             self._replay(now_ms)
 
+    def _send(self, place: Place, kind: str, now_ms: int) -> None:
+        shadow = self.random.random() < SHADOW_SHARE
+        of_ms = now_ms - SHADOW_BEHIND_MS if shadow else now_ms
+        self._append(place, now_ms, self._message(kind, of_ms), shadow=shadow)
+
     def _append(
-        self, place: Place, now_ms: int, message: Message, replay: tuple[int, int] | None = None
+        self,
+        place: Place,
+        now_ms: int,
+        message: Message,
+        *,
+        shadow: bool,
+        replay: tuple[int, int] | None = None,
     ) -> None:
         offset = self._offset[place]
         self._offset[place] += self.random.choice((1, 1, 1, 1, 3))
-        self.logs[place].append(Record(offset, now_ms, message, replay))
+        self.logs[place].append(Record(offset, now_ms, message, replay, shadow))
         self.events += len(message.outcomes)
         for idx, outcome in enumerate(message.outcomes):
             if isinstance(outcome, str) and self.random.random() < 0.1:
-                self._poison.append((place, (offset, idx)))
+                self._poison.append((place, (offset, idx), shadow))
 
     def _replay(self, now_ms: int) -> None:
         """Somebody mends a dead letter and sends it again, at times twice."""
-        place, letter = self.random.choice(self._poison)
+        place, letter, shadow = self.random.choice(self._poison)
         kind = next(kind for kind, topic in TOPIC_OF.items() if topic == place[0])
         for _ in range(self.random.choice((1, 2))):
-            self._append(place, now_ms, single(self._event(kind, now_ms)), letter)
+            message = single(self._event(kind, now_ms))
+            self._append(place, now_ms, message, shadow=shadow, replay=letter)
 
     def _message(self, kind: str, now_ms: int) -> Message:
         draw = self.random.random()

@@ -13,12 +13,14 @@ import msgspec
 
 from fenghuo.schemas import letters, position, pulse, status, topics
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
+from fenghuo.streams import lanes
 from fenghuo.streams.archive import Block, Pulses, late_block, refused_block, transition_block
 from fenghuo.streams.gather import Gather, Taken
 from fenghuo.streams.judge import Judge
@@ -76,8 +78,8 @@ class Broker:
 class GatherWorker:
     """See streams/part_gather.py."""
 
-    def __init__(self, broker: Broker, dies: Dies) -> None:
-        self.broker, self.dies = broker, dies
+    def __init__(self, broker: Broker, dies: Dies, lane: Lane) -> None:
+        self.broker, self.dies, self.lane = broker, dies, lane
         self.codecs = {kind: Codec(coder) for kind, coder in coders(campaign()).items()}
         self.states: dict[Place, Gather] = {}
         self.record_ms: dict[Place, int] = {}
@@ -105,8 +107,10 @@ class GatherWorker:
             return
         if fetch.start_offset < state.next_offset:
             raise AssertionError(f"{place}: {fetch.start_offset} was read before")
-        state.add(fetch)
-        self.record_ms[place] = now_ms
+        mine = lanes.only(fetch, self.lane)
+        state.add(mine)
+        if mine.values:
+            self.record_ms[place] = now_ms
 
     def on_tick(self, now_ms: int) -> None:
         new: dict[Place, Position] = {}

@@ -46,7 +46,7 @@ FAUST_HOMES = ("streams/part.py", "streams/part_*.py", "streams/transport.py")
 # The pure core: the same calls always give the same result.
 CORE = [
     *("schemas/*.py", "alerts/*.py"),
-    *("streams/windows.py", "streams/gather.py", "streams/judge.py"),
+    *("streams/windows.py", "streams/gather.py", "streams/lanes.py", "streams/judge.py"),
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *("api/board.py", "loadtest/people.py", "loadtest/plan.py"),
 ]

@@ -34,7 +34,7 @@ CLIPPED = """() => {
     if (!box.width) continue;
     const hides = getComputedStyle(node).overflowX !== 'visible';
     let out = hides && node.scrollWidth > node.clientWidth + 1;
-    const panel = node.closest('.panel, .top, .books, .regions');
+    const panel = node.closest('.panel, .top, .books, .regions, .lane');
     const frame = panel.getBoundingClientRect();
     const scrolls = node.closest('.alarms, .changes');
     if (box.right > frame.right + 1 || box.left < frame.left - 1) out = true;
@@ -237,6 +237,34 @@ def test_no_text_is_cut(
 
         assert seen.page.evaluate(CLIPPED) == []
         assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("size", [DESK, (1366, 768), (1100, 800), PHONE])
+@pytest.mark.parametrize(("lang", "words"), [("zh", "压测影子数据"), ("en", "shadow data")])
+def test_a_shadow_lane_says_so_above_everything(
+    chromium: "Browser", lang: str, words: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    with (
+        story(lane="shadow") as played,
+        opened(chromium, played, lang=lang, size=size) as seen,
+    ):
+        seen.page.wait_for_timeout(400)
+        seen.page.screenshot(path=tmp_path / f"shadow-{size[0]}-{lang}.png", full_page=True)
+
+        assert words in seen.text(".lane")
+        assert seen.page.title().startswith("[压测] " if lang == "zh" else "[load test] ")
+        first = seen.page.evaluate("document.querySelector('#wall').firstElementChild.className")
+        assert first == "lane"
+        assert seen.page.evaluate(CLIPPED) == []
+        assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if size == DESK:
+            assert seen.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_the_real_lane_has_no_such_words(chromium: "Browser", played: Story) -> None:
+    with opened(chromium, played) as seen:
+        assert seen.page.locator(".lane").count() == 0
+        assert seen.page.title().startswith("烽火 · ")
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE])

@@ -1,0 +1,41 @@
+"""Lanes share the source topics and nothing else: no other topic, no table, no name."""
+
+import re
+
+from fenghuo.schemas import tables, topics
+from fenghuo.schemas.lane import LANES, REAL, SHADOW
+
+
+def test_lanes_share_only_the_source_topics() -> None:
+    real, shadow = (topics.plan(4, lane) for lane in LANES)
+
+    assert set(real) & set(shadow) == set(topics.TOPIC_OF.values())
+    internal = set(real) - set(topics.TOPIC_OF.values())
+    assert {topics.of(name, SHADOW) for name in internal} <= set(shadow)
+    assert {name: shadow[topics.of(name, SHADOW)] for name in internal} == {
+        name: real[name] for name in internal
+    }
+
+
+def test_lanes_share_no_table_and_have_the_same_ones() -> None:
+    made = [[_table(statement) for statement in tables.ddl(lane)] for lane in LANES]
+
+    assert len(set(made[0])) == len(made[0]) == 8
+    assert not set(made[0]) & set(made[1])
+    assert [tables.of(name, SHADOW) for name in made[0]] == made[1]
+    assert [statement.replace("shadow_", "") for statement in tables.ddl(SHADOW)] == list(
+        tables.ddl(REAL)
+    )
+
+
+def test_the_real_lane_has_the_plain_names() -> None:
+    assert topics.of(topics.PULSES, REAL) == topics.PULSES
+    assert topics.of(topics.PULSES, SHADOW) == "shadow-pulses"
+    assert tables.of("late_order", REAL) == "late_order"
+    assert tables.of("late_order", SHADOW) == "shadow_late_order"
+
+
+def _table(statement: str) -> str:
+    found = re.search(r"EXISTS (\w+) ", statement)
+    assert found
+    return found[1]
