@@ -7,9 +7,6 @@ import numpy as np
 
 from fenghuo.schemas.arrays import Flags, Ints, Letters
 
-PADDING = 16
-"""Bytes behind the last message: those who read several at once need not look where it ends."""
-
 
 class Messages(Sequence[bytes | None]):
     """Message i is the `length[i]` bytes of the buffer from `start[i]`; a negative length is a
@@ -27,8 +24,7 @@ class Messages(Sequence[bytes | None]):
         found = list(values)
         length = np.array([-1 if value is None else len(value) for value in found], np.int64)
         size = np.maximum(length, 0)
-        joined = b"".join(value or b"" for value in found)
-        buffer = np.frombuffer(joined + bytes(PADDING), np.uint8)
+        buffer = np.frombuffer(b"".join(value or b"" for value in found), np.uint8)
         return cls(buffer, np.cumsum(size) - size, length)
 
     def __len__(self) -> int:

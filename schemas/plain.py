@@ -78,8 +78,12 @@ def _label(buffer, begin, end, arena, interned):
 @inlined
 def _is_name(buffer, i, field, plan, names):
     """Whether the quoted name of a field stands at i."""
-    if i + NAME_BYTES_MAX > len(buffer):
-        return False
+    if i + NAME_BYTES_MAX > len(buffer):  # at the very end they are compared byte by byte
+        for k in range(plan[field, SIZE]):
+            letter = (names[2 * field + k // 8] >> (8 * (k % 8))) & 255
+            if i + k >= len(buffer) or buffer[i + k] != letter:
+                return False
+        return True
     first, second = np.int64(eight(buffer, i)), np.int64(eight(buffer, i + 8))
     return (first & plan[field, MASK]) == names[2 * field] and (
         second & plan[field, MASK + 1]

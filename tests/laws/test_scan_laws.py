@@ -127,6 +127,23 @@ def test_what_producers_write_is_read_by_the_scan(kind: str, style: dict[str, An
     assert codec.decode(texts).unknown_fields == 600
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_field_may_be_the_last_of_a_buffer(kind: str) -> None:
+    """What reads eight bytes at once must not mistake the last field for an unknown one."""
+    codec = codec_of(kind)
+    known = {**SAMPLES[kind], **({"count": 10} if kind == "traffic" else {})}
+    orders = [{name: known[name] for name in [*known.keys() - {last}, last]} for last in known]
+    texts = [json.dumps(event, separators=(",", ":")).encode() for event in orders]
+    alone = [codec.decode([text]) for text in (*texts, *texts)]
+
+    assert {batch.unknown_fields for batch in alone} == {0}
+    assert len({(*batch.cell.tolist(), *batch.x.tolist()) for batch in alone}) == 1
+    for text in texts:
+        buffer = np.frombuffer(text, np.uint8)
+        _, _, read = codec._scan.read(buffer, np.array([0]), np.array([len(text)]))
+        assert read[0], text
+
+
 @pytest.mark.parametrize(
     ("value", "user"),
     [("123", 123), (123, 123), ("0", 0), ("007", None), ("-5", -5), ("u1", None), ("用户", None)],
