@@ -1,4 +1,4 @@
-"""The commands `fenghuo replay` and `fenghuo load`: arguments in, summary and exit code out."""
+"""The command `fenghuo replay`: arguments in, summary and exit code out."""
 
 import json
 import logging
@@ -16,11 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from fenghuo.loadtest import frames, people, recording
+from fenghuo.loadtest import recording
 from fenghuo.loadtest.drive import DriveError, Progress, Sender, Summary
 from fenghuo.loadtest.mapping import MappingError, parse
-from fenghuo.loadtest.plan import BatchIterator
-from fenghuo.schemas import campaign
 from fenghuo.schemas.topics import TOPIC_OF
 
 OK: Final = 0
@@ -29,7 +27,6 @@ UNUSABLE: Final = 2
 """Exit codes: all was acknowledged; something was not; nothing could be sent."""
 
 MAPPINGS: Final = Path(__file__).resolve().parent.parent / "deploy" / "mappings"
-SECONDS_MAX: Final = 7 * 86_400
 LEAD_MS: Final = 300
 
 
@@ -41,7 +38,6 @@ UNUSABLE_ERRORS: Final = (
     UsageError,
     MappingError,
     recording.RecordingError,
-    campaign.CampaignError,
     DriveError,
     OSError,
 )
@@ -90,79 +86,6 @@ def replay(
     return _run("replay", work, as_json=as_json)
 
 
-def load(
-    *,
-    bootstrap: str,
-    partitions: int,
-    campaign_path: Path,
-    rate: int,
-    seconds: int,
-    form: str = "json",
-    seed: int = 1,
-    shape: str = "constant",
-    orders: float = 30.0,
-    traffic: float = 68.0,
-    complaints: float = 2.0,
-    region: Sequence[str] = (),
-    incident: str = "none",
-    as_json: bool = False,
-) -> int:
-    """Send generated events at RATE for SECONDS, as single JSON messages or frames."""
-
-    def work(stop: threading.Event, progress: Progress) -> tuple[Summary, dict[str, Any]]:
-        for name, value, allowed in (
-            ("--shape", shape, ("constant",)),
-            ("--format", form, ("json", "frame")),
-            ("--incident", incident, ("none", "demo")),
-        ):
-            if value not in allowed:
-                raise UsageError(f"{name}: expected {' or '.join(allowed)}, got {value!r}")
-        if not 1 <= rate <= people.RATE_MAX:
-            raise UsageError(f"--rate: expected 1 to {people.RATE_MAX} events a second, got {rate}")
-        if not 1 <= seconds <= SECONDS_MAX:
-            raise UsageError(f"--seconds: expected 1 to {SECONDS_MAX}, got {seconds}")
-        weights = (orders, traffic, complaints)
-        if min(weights) < 0 or sum(weights) <= 0:
-            raise UsageError(f"mix: expected weights of 0 or more, not all 0, got {weights}")
-        labels = campaign.load(campaign_path).labels
-        scene = people.Scene(
-            labels=labels,
-            rate_per_s=rate,
-            seed=seed,
-            weights=weights,
-            region_share=_shares(region, labels["region"]),
-            incidents=people.demo_incidents(labels) if incident == "demo" else (),
-        )
-        kinds = [kind for kind, weight in zip(people.KINDS, weights, strict=True) if weight]
-        sender = Sender(bootstrap, {TOPIC_OF[kind]: partitions for kind in kinds})
-        start_ms = _now_ms() + LEAD_MS
-        summary = sender.run(
-            generated(scene, seconds, start_ms, form),
-            planned=rate * seconds if form == "json" else None,
-            start_ms=start_ms,
-            stop=stop,
-            progress=progress,
-        )
-        return summary, {"skipped": {}, "first_ts": start_ms, "seed": seed}
-
-    return _run("load", work, as_json=as_json)
-
-
-def generated(scene: people.Scene, seconds: int, start_ms: int, form: str) -> BatchIterator:
-    """The plan of a generated run, tick by tick; the same scene and start give the same bytes."""
-    run = f"g{scene.seed}-{start_ms}"
-    for tick in range(seconds * people.TICKS_PER_S):
-        due_ms = tick * people.TICK_MS
-        batch = []
-        for draw in people.draw(scene, tick):
-            if form == "json":
-                batch += frames.json_messages(draw, start_ms + due_ms, due_ms, run)
-            else:
-                batch += frames.frame_messages(draw, start_ms + due_ms, due_ms)
-        batch.sort(key=lambda message: message.due_ms)
-        yield batch
-
-
 def mapping_path(name: str) -> Path:
     """A mapping file: the path as given, or a shipped mapping by its bare name."""
     given = Path(name)
@@ -183,7 +106,7 @@ def _run(
 ) -> int:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each retry is in the books, not a line
     try:
-        with _stopping() as stop, _progress(title) as progress:
+        with stopping() as stop, _progress(title) as progress:
             summary, extra = work(stop, progress)
     except UNUSABLE_ERRORS as error:
         print(f"{title}: {error}", file=sys.stderr)
@@ -210,7 +133,7 @@ def _print(title: str, result: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set: the run ends cleanly with its summary so far."""
     stop = threading.Event()
 
@@ -260,26 +183,6 @@ def _speed(text: str) -> float | None:
     if not 0.001 <= speed <= 1e6:
         raise UsageError(f"--speed: expected max or a number from 0.001 to 1000000, got {text!r}")
     return speed
-
-
-def _shares(pairs: Sequence[str], regions: Sequence[str]) -> dict[str, float]:
-    """`south=0.6` pairs: regions with a share of their own."""
-    shares: dict[str, float] = {}
-    for pair in pairs:
-        name, _, text = pair.partition("=")
-        try:
-            share = float(text)
-        except ValueError:
-            share = -1.0
-        if name not in regions or not 0 <= share <= 1:
-            known = ", ".join(regions[:20])
-            raise UsageError(f"--region: expected NAME=SHARE with a region ({known}), got {pair!r}")
-        shares[name] = share
-    if sum(shares.values()) > 1:
-        raise UsageError(
-            f"--region: expected shares of at most 1 together, got {sum(shares.values())}"
-        )
-    return shares
 
 
 def _now_ms() -> int:

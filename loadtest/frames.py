@@ -1,50 +1,74 @@
-"""A draw on the wire: JSON messages or Arrow frames. Shares no code with the decoder it tests."""
+"""Crowds on the wire: JSON messages or Arrow frames. Shares no code with the decoder it tests."""
 
 import io
 import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from fenghuo.loadtest.people import TICK_MS, Draw
-from fenghuo.loadtest.plan import Message
+from fenghuo.loadtest import faults
+from fenghuo.loadtest.people import RING_AMOUNT_FEN, USERS, Crowd, Kind, Profiles
+from fenghuo.loadtest.plan import Message, Planted
 from fenghuo.schemas.topics import TOPIC_OF
 
-FRAME_ROWS_MAX: Final = 16_384
+FRAME_ROWS_MAX: Final = 32_768
 
 
-def frame_messages(draw: Draw, base_ms: int, due_ms: int) -> list[Message]:
-    """The draw as frames; a frame is due when its tick is over, so no event lies in its future."""
-    paid, fen = _paid(draw)
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The rows of one kind that one producer sends in one tick, in the order of their times."""
+
+    rows: Crowd
+    dt_ms: NDArray[np.uint16]
+    """After the tick's beginning."""
+    due_ms: int
+    """The tick's beginning, after the start of the run."""
+    base_ms: int
+    """The same as epoch time."""
+    faults: faults.Faults
+    rng: np.random.Generator
+    names: str
+    """What the ids of these events begin with."""
+
+
+def frame_messages(tick: Tick) -> list[Message]:
+    """The tick as frames; one is due when its last event has happened."""
+    count = -(-len(tick.rows) // FRAME_ROWS_MAX)
+    bounds = [len(tick.rows) * i // count for i in range(count + 1)]
+    hits = tick.faults.pick(tick.rng, count, tick.due_ms).tolist()
+    paid, fen = _paid(tick.rows)
     messages = []
-    for start in range(0, len(draw.code), FRAME_ROWS_MAX):
-        rows = slice(start, start + FRAME_ROWS_MAX)
-        payload = frame(draw, base_ms, rows)
-        messages.append(
-            Message(
-                due_ms=due_ms + TICK_MS,
-                topic=TOPIC_OF[draw.kind],
-                payload=payload,
-                events=len(draw.code[rows]),
-                paid=int(paid[rows].sum()),
-                paid_amount_fen=int(fen[rows].sum()),
-            )
+    for begin, end, fault in zip(bounds[:-1], bounds[1:], hits, strict=True):
+        part = slice(begin, end)
+        payload = frame(tick, part, back_ms=faults.back_ms(fault, tick.rng))
+        message = Message(
+            tick.due_ms + int(tick.dt_ms[end - 1]) + 1,
+            TOPIC_OF[tick.rows.kind],
+            payload,
+            end - begin,
+            int(paid[part].sum()),
+            int(fen[part].sum()),
+            _planted(tick, part),
         )
+        messages += _spoilt(message, fault)
     return messages
 
 
-def frame(draw: Draw, base_ms: int, rows: slice) -> bytes:
+def frame(tick: Tick, part: slice, *, back_ms: int = 0) -> bytes:
     """Arrow IPC stream of one record batch: dt, code (a dictionary of structs), value columns."""
-    table = pa.StructArray.from_arrays(
-        [pa.array(column) for column in draw.profiles.values()], names=list(draw.profiles)
-    )
+    rows = tick.rows
+    table = _table(rows.profiles)
     columns = {
-        "dt": pa.array(draw.dt_ms[rows]),
-        "code": pa.DictionaryArray.from_arrays(pa.array(draw.code[rows]), table),
-        **{name: pa.array(values[rows]) for name, values in draw.values.items()},
+        "dt": pa.array(tick.dt_ms[part]),
+        "code": pa.DictionaryArray.from_arrays(pa.array(rows.code[part]), table),
+        **{name: pa.array(values[part]) for name, values in rows.values.items()},
     }
-    metadata = {"fenghuo": "1", "kind": draw.kind, "base_ts": str(base_ms)}
+    base = str(tick.base_ms - back_ms)
+    metadata = {"fenghuo": "1", "kind": rows.kind, "base_ts": base}
     batch = pa.RecordBatch.from_pydict(columns, metadata=metadata)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -52,49 +76,92 @@ def frame(draw: Draw, base_ms: int, rows: slice) -> bytes:
     return sink.getvalue()
 
 
-def json_messages(draw: Draw, base_ms: int, due_ms: int, run: str) -> list[Message]:
-    """One JSON message a row, due at its event time; `run` makes the ids of a run its own."""
-    heads = _heads(draw)
-    paid, fen = _paid(draw)
-    topic = TOPIC_OF[draw.kind]
-    values = {name: column.tolist() for name, column in draw.values.items()}
-    user = values["user_id"]
-    tail = [f',"user_id":"{number}"' for number in user]
-    if draw.kind == "order":
-        amounts = values["amount_fen"]
-        tail = [f'{text},"amount_fen":{amount}' for text, amount in zip(tail, amounts, strict=True)]
-    if draw.kind == "traffic":
-        times = values["latency_ms"]
-        tail = [f'{text},"latency_ms":{ms}' for text, ms in zip(tail, times, strict=True)]
-    messages = []
-    rows = zip(
-        draw.dt_ms.tolist(), draw.code.tolist(), tail, paid.tolist(), fen.tolist(), strict=True
-    )
-    for number, (dt, code, text, is_paid, amount) in enumerate(rows):
-        name = f"{run}-{draw.kind[0]}-{due_ms}-{number}"
-        order = f',"order_id":"{name}"' if draw.kind == "order" else ""
-        payload = f'{heads[code]},"event_id":"{name}","ts":{base_ms + dt}{order}{text}}}'
-        messages.append(Message(due_ms + dt, topic, payload.encode(), 1, is_paid, amount))
+def json_messages(tick: Tick) -> list[Message]:
+    """One JSON message a row, due at its event time."""
+    rows, topic = tick.rows, TOPIC_OF[tick.rows.kind]
+    heads = _heads(rows.kind, rows.profiles)
+    paid, fen = _paid(rows)
+    hits = tick.faults.pick(tick.rng, len(rows), tick.due_ms).tolist()
+    columns = (tick.dt_ms, rows.code, paid, fen)
+    messages: list[Message] = []
+    for number, (dt, code, is_paid, amount, tail, fault) in enumerate(
+        zip(*(column.tolist() for column in columns), _tails(rows), hits, strict=True)
+    ):
+        name = f"{tick.names}-{number}"
+        ts = tick.base_ms + dt - (faults.back_ms(fault, tick.rng) if fault else 0)
+        order = f',"order_id":"{name}"' if rows.kind == "order" else ""
+        text = f'{heads[code]},"event_id":"{name}","ts":{ts}{order}{tail}}}'
+        planted: Planted = ()
+        if tick.faults.brushing or tick.faults.burst > 1:
+            planted = _planted(tick, slice(number, number + 1))
+        due_ms = tick.due_ms + dt
+        message = Message(due_ms, topic, text.encode(), 1, is_paid, amount, planted)
+        messages += _spoilt(message, fault) if fault else (message,)
     return messages
 
 
-def _heads(draw: Draw) -> list[str]:
+def _spoilt(message: Message, fault: int) -> list[Message]:
+    """What becomes of a message by its fault."""
+    if fault == faults.MALFORMED:  # refused as a whole: one event without sums
+        half = message.payload[: len(message.payload) // 2]
+        return [Message(message.due_ms, message.topic, half, 1, 0, 0, (("malformed", 1),))]
+    if fault == faults.DUPLICATE:
+        again = message._replace(planted=(*message.planted, ("duplicate", message.events)))
+        return [message, again]
+    if fault in (faults.LATE, faults.DISORDER):
+        name = "late" if fault == faults.LATE else "disorder"
+        return [message._replace(planted=(*message.planted, (name, message.events)))]
+    return [message]
+
+
+def _planted(tick: Tick, part: slice) -> Planted:
+    """Rows of a ring, or of a burst of complaints."""
+    kind, found = tick.rows.kind, []
+    if kind == "order" and tick.faults.brushing:
+        ring = tick.rows.values["user_id"][part] >= USERS
+        ring &= tick.rows.values["amount_fen"][part] == RING_AMOUNT_FEN
+        found.append(("brushing", int(ring.sum())))
+    if kind == "complaint" and tick.faults.burst > 1:
+        found.append(("burst", part.stop - part.start))
+    return tuple((name, count) for name, count in found if count)
+
+
+@lru_cache(maxsize=16)
+def _table(profiles: Profiles) -> Any:
+    """The profiles as the dictionary of a frame."""
+    columns = [pa.array(column) for column in profiles.values()]
+    return pa.StructArray.from_arrays(columns, names=list(profiles))
+
+
+@lru_cache(maxsize=16)
+def _heads(kind: Kind, profiles: Profiles) -> list[str]:
     """The part of the JSON text that the rows of a profile share, without the closing brace."""
-    names = list(draw.profiles)
-    columns = [column.tolist() for column in draw.profiles.values()]
+    columns = [column.tolist() for column in profiles.values()]
     heads = []
     for cells in zip(*columns, strict=True):
-        head: dict[str, Any] = {"kind": draw.kind, **dict(zip(names, cells, strict=True))}
-        if draw.kind == "complaint":
+        head: dict[str, Any] = {"kind": kind, **dict(zip(profiles, cells, strict=True))}
+        if kind == "complaint":
             head["text"] = f"generated complaint about {head['type']}"
         heads.append(json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1])
     return heads
 
 
-def _paid(draw: Draw) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _tails(rows: Crowd) -> list[str]:
+    """The fields that each row has for itself."""
+    users = rows.values["user_id"].tolist()
+    name = {"order": "amount_fen", "traffic": "latency_ms"}.get(rows.kind)
+    if name is None:
+        return [f',"user_id":"{user}"' for user in users]
+    values = rows.values[name].tolist()
+    return [
+        f',"user_id":"{user}","{name}":{value}' for user, value in zip(users, values, strict=True)
+    ]
+
+
+def _paid(rows: Crowd) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For each row: 1 if it is a paid order, and its amount then."""
-    if draw.kind != "order":
-        nothing = np.zeros(len(draw.code), dtype=np.int64)
+    if rows.kind != "order":
+        nothing = np.zeros(len(rows), dtype=np.int64)
         return nothing, nothing
-    paid = (draw.profiles["status"] == "paid")[draw.code].astype(np.int64)
-    return paid, paid * draw.values["amount_fen"].astype(np.int64)
+    paid = (rows.profiles["status"] == "paid")[rows.code].astype(np.int64)
+    return paid, paid * rows.values["amount_fen"].astype(np.int64)

@@ -1,9 +1,8 @@
-"""Generated visitors: orders, visits and complaints of a tick as columns. Same seed, same draw.
+"""Generated visitors: orders, visits and complaints as columns. Same seed, same rows.
 
-What rows have in common is drawn once as a *profile* (region, category, status, ...), at most
-PROFILES_MAX of them for a kind; each row then picks a profile. Small ticks give every row its own,
-large ones share the profiles of their second. So a frame's table stays small and known at any rate,
-and shares still converge, because each second draws new profiles.
+What rows have in common is a *profile* (region, category, status, ...), PROFILES of them for a
+kind; each row picks one. So a frame's table stays small and known at any rate. Profiles are spread
+evenly over what is asked for and not drawn by chance: few of them then keep to the shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 
 from fenghuo.loadtest.wire import STATUSES
 
-TICK_MS: Final = 100
-TICKS_PER_S: Final = 1000 // TICK_MS
-PROFILES_MAX: Final = 1_024
-RATE_MAX: Final = 20_000_000
+PROFILES: Final = 1_024
+RATE_MAX: Final = 50_000_000
 USERS: Final = 5_000_000
+RING: Final = 40
+"""Users of a brushing ring; their numbers lie above those of all others."""
 AMOUNT_FEN_MAX: Final = 10**8
+RING_AMOUNT_FEN: Final = 9_900
 LATENCY_MS_MAX: Final = 60_000
 
 ORDER_SHARES: Final = {
@@ -37,9 +37,7 @@ HTTP_SHARES: Final = {200: 0.985, 302: 0.006, 404: 0.006, 500: 0.002, 503: 0.001
 SEVERITY_SHARES: Final = (0.10, 0.30, 0.35, 0.20, 0.05)
 ACTIONS: Final = ("view", "search", "cart", "buy")
 
-Generators = tuple[np.random.Generator, np.random.Generator]
-"""One for profiles, one for rows."""
-
+Rng = np.random.Generator
 Kind = Literal["order", "traffic", "complaint"]
 KINDS: Final[tuple[Kind, ...]] = ("order", "traffic", "complaint")
 
@@ -65,24 +63,36 @@ class Scene:
     """Who comes, how many, and what goes wrong."""
 
     labels: Mapping[str, Sequence[str]]
-    rate_per_s: int
     seed: int
     weights: tuple[float, float, float] = (30.0, 68.0, 2.0)
     """Orders, traffic, complaints."""
     region_share: Mapping[str, float] = field(default_factory=dict)
     """Regions with a share of their own; the rest is shared as usual."""
     incidents: tuple[Incident, ...] = ()
+    brushing: float = 0.0
+    """Share of the orders that a ring of fake buyers places."""
+
+
+class Profiles(dict[str, NDArray[Any]]):
+    """The columns of PROFILES profiles; one is like no other, so that what is made of it can be
+    kept by it.
+    """
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """The rows of one kind in one tick; `dt_ms` rises, `code` points into the profile columns."""
+class Crowd:
+    """Rows of one kind: `code` points into the profile columns, `values` has one entry a row."""
 
     kind: Kind
-    dt_ms: NDArray[np.uint16]
     code: NDArray[np.uint16]
-    profiles: dict[str, NDArray[Any]]
+    profiles: Profiles
     values: dict[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.code)
 
 
 def demo_incidents(labels: Mapping[str, Sequence[str]]) -> tuple[Incident, ...]:
@@ -95,118 +105,109 @@ def demo_incidents(labels: Mapping[str, Sequence[str]]) -> tuple[Incident, ...]:
     )
 
 
-def draw(scene: Scene, tick: int) -> tuple[Draw, ...]:
-    """All rows of one tick of TICK_MS. Ticks do not depend on one another."""
-    rows = scene.rate_per_s * (tick + 1) // TICKS_PER_S - scene.rate_per_s * tick // TICKS_PER_S
-    rng = _generator(scene.seed, tick)
-    active = [incident for incident in scene.incidents if incident.active(tick * TICK_MS)]
-    weights = np.array(scene.weights, dtype=np.float64)
-    for incident in active:
-        if incident.effect == "complaint_burst":
-            weights[2] *= incident.amount
-    counts = rng.multinomial(rows, weights / weights.sum())
-    draws = []
-    for number, drawer in enumerate((_orders, _traffic, _complaints), 1):
-        count = int(counts[number - 1])
-        if count:
-            shared = _generator(scene.seed, tick // TICKS_PER_S, number)
-            who = shared if count >= PROFILES_MAX else rng
-            draws.append(drawer(scene, (who, rng), count, active))
-    return tuple(draws)
+def crowd(scene: Scene, kind: Kind, rows: int, active: Sequence[Incident] = ()) -> Crowd:
+    """This many visitors of a kind while these incidents last."""
+    seed = [scene.seed, KINDS.index(kind), *(ord(letter) for i in active for letter in i.effect)]
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    return _DRAWERS[kind](scene, rng, rows, active)
 
 
-def _generator(*seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
-
-
-def _orders(scene: Scene, rngs: Generators, rows: int, active: list[Incident]) -> Draw:
-    size, (who, rng) = min(rows, PROFILES_MAX), rngs
+def _orders(scene: Scene, rng: Rng, rows: int, active: Sequence[Incident]) -> Crowd:
     regions = list(scene.labels["region"])
-    region = who.choice(len(regions), size, p=_region_weights(scene))
+    region = _spread(rng, _region_weights(scene))
     failure = np.full(len(regions), FAILURE_SHARE)
     for incident in active:
         if incident.effect == "payment_failures":
             failure[regions.index(incident.label)] = incident.amount
     words = np.array(STATUSES)
     shares = np.array([ORDER_SHARES.get(word, 0.0) for word in STATUSES])
-    status = words[who.choice(len(words), size, p=shares)]
-    status[(status == "paid") & (who.random(size) < failure[region])] = "failed"
-    new_user = who.random(size) < 0.18
+    status = words[_spread(rng, shares)]
+    for number, share in enumerate(failure):
+        paying = np.flatnonzero((status == "paid") & (region == number))
+        status[rng.permutation(paying)[: round(share * len(paying))]] = "failed"
+    new_user = _spread(rng, np.array([0.82, 0.18])) == 1
     profiles = {
         "region": np.array(regions)[region],
-        "category": _pick(who, scene.labels["category"], size),
-        "channel": _pick(who, scene.labels["channel"], size),
-        "payment": _pick(who, scene.labels["payment"], size),
+        "category": _pick(rng, scene.labels["category"]),
+        "channel": _pick(rng, scene.labels["channel"]),
+        "payment": _pick(rng, scene.labels["payment"]),
         "status": status,
         "new_user": new_user,
-        "repeat": ~new_user & (who.random(size) < 0.43),
+        "repeat": ~new_user & (_spread(rng, np.array([0.57, 0.43])) == 1),
     }
     amount = np.exp(rng.normal(9.6, 0.9, rows))  # median 148 yuan
     values = {
         "amount_fen": np.clip(amount, 100, AMOUNT_FEN_MAX).astype(np.uint32),
         "user_id": rng.integers(1, USERS, rows, dtype=np.uint32),
     }
-    return Draw("order", _times(rng, rows), _codes(rng, rows, size), profiles, values)
+    code = _codes(rng, rows)
+    if scene.brushing:  # a ring buys the same over and over, and pays
+        ring = rng.random(rows) < scene.brushing
+        values["user_id"][ring] = rng.integers(USERS, USERS + RING, int(ring.sum()))
+        values["amount_fen"][ring] = RING_AMOUNT_FEN
+        code[ring] = np.flatnonzero(status == "paid")[0]
+    return Crowd("order", code, Profiles(profiles), values)
 
 
-def _traffic(scene: Scene, rngs: Generators, rows: int, active: list[Incident]) -> Draw:
-    size, (who, rng) = min(rows, PROFILES_MAX), rngs
+def _traffic(scene: Scene, rng: Rng, rows: int, active: Sequence[Incident]) -> Crowd:
     systems = list(scene.labels["system"])
-    system = who.choice(len(systems), size, p=_weights(len(systems)))
+    system = _spread(rng, _weights(len(systems)))
     median_ms = 20.0 + 10.0 * (np.arange(len(systems)) % 7)
     for incident in active:
         if incident.effect == "slow_system":
             median_ms[systems.index(incident.label)] *= incident.amount
     regions = np.array(scene.labels["region"])
     profiles = {
-        "region": regions[who.choice(len(regions), size, p=_region_weights(scene))],
+        "region": regions[_spread(rng, _region_weights(scene))],
         "system": np.array(systems)[system],
-        "channel": _pick(who, scene.labels["channel"], size),
-        "action": _pick(who, scene.labels.get("action") or ACTIONS, size),
-        "status": who.choice(list(HTTP_SHARES), size, p=list(HTTP_SHARES.values())).astype(
-            np.int16
-        ),
+        "channel": _pick(rng, scene.labels["channel"]),
+        "action": _pick(rng, scene.labels.get("action") or ACTIONS),
+        "status": np.array(list(HTTP_SHARES), np.int16)[
+            _spread(rng, np.array(list(HTTP_SHARES.values())))
+        ],
     }
-    code = _codes(rng, rows, size)
+    code = _codes(rng, rows)
     latency = median_ms[system][code] * np.exp(rng.normal(0.0, 0.5, rows))
     values = {
         "latency_ms": np.clip(latency, 1, LATENCY_MS_MAX).astype(np.uint16),
         "user_id": rng.integers(1, USERS, rows, dtype=np.uint32),
     }
-    return Draw("traffic", _times(rng, rows), code, profiles, values)
+    return Crowd("traffic", code, Profiles(profiles), values)
 
 
-def _complaints(scene: Scene, rngs: Generators, rows: int, active: list[Incident]) -> Draw:
-    size, (who, rng) = min(rows, PROFILES_MAX), rngs
+def _complaints(scene: Scene, rng: Rng, rows: int, active: Sequence[Incident]) -> Crowd:
     regions = np.array(scene.labels["region"])
-    types = _pick(who, scene.labels["type"], size)
+    types = _pick(rng, scene.labels["type"])
     for incident in active:
         if incident.effect == "complaint_burst":
-            surplus = who.random(size) < 1 - 1 / incident.amount
+            surplus = rng.random(PROFILES) < 1 - 1 / incident.amount
             types = np.where(surplus, incident.label, types)
     profiles = {
-        "region": regions[who.choice(len(regions), size, p=_region_weights(scene))],
-        "category": _pick(who, scene.labels["category"], size),
-        "channel": _pick(who, scene.labels["channel"], size),
+        "region": regions[_spread(rng, _region_weights(scene))],
+        "category": _pick(rng, scene.labels["category"]),
+        "channel": _pick(rng, scene.labels["channel"]),
         "type": types,
-        "severity": who.choice(5, size, p=SEVERITY_SHARES).astype(np.int8) + np.int8(1),
+        "severity": _spread(rng, np.array(SEVERITY_SHARES)).astype(np.int8) + np.int8(1),
     }
     values = {"user_id": rng.integers(1, USERS, rows, dtype=np.uint32)}
-    return Draw("complaint", _times(rng, rows), _codes(rng, rows, size), profiles, values)
+    return Crowd("complaint", _codes(rng, rows), Profiles(profiles), values)
 
 
-def _times(rng: np.random.Generator, rows: int) -> NDArray[np.uint16]:
-    return np.sort(rng.integers(0, TICK_MS, rows, dtype=np.uint16))
+_DRAWERS: Final = {"order": _orders, "traffic": _traffic, "complaint": _complaints}
 
 
-def _codes(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.uint16]:
-    if rows == size:
-        return np.arange(rows, dtype=np.uint16)
-    return rng.integers(0, size, rows, dtype=np.uint16)
+def _codes(rng: Rng, rows: int) -> NDArray[np.uint16]:
+    return rng.integers(0, PROFILES, rows, dtype=np.uint16)
 
 
-def _pick(rng: np.random.Generator, labels: Sequence[str], size: int) -> NDArray[Any]:
-    return np.array(labels)[rng.choice(len(labels), size, p=_weights(len(labels)))]
+def _spread(rng: Rng, shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A choice for every profile, each as often as its share says, in any order."""
+    places = (np.arange(PROFILES) + 0.5) / PROFILES
+    return rng.permutation(np.searchsorted(np.cumsum(shares / shares.sum()), places))
+
+
+def _pick(rng: Rng, labels: Sequence[str]) -> NDArray[Any]:
+    return np.array(labels)[_spread(rng, _weights(len(labels)))]
 
 
 def _weights(count: int) -> NDArray[np.float64]:

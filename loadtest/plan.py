@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+Planted = tuple[tuple[str, int], ...]
+"""Events of each kind of bad data in a message."""
+
 
 class Message(NamedTuple):
     """One message: when (ms after the start), where, what, and what it adds to the sums."""
@@ -13,6 +16,7 @@ class Message(NamedTuple):
     events: int
     paid: int
     paid_amount_fen: int
+    planted: Planted = ()
 
 
 Batches = Iterable[list[Message]]

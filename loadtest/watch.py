@@ -8,18 +8,29 @@ millisecond of event time gives one sample, and no view needs to name single eve
 import json
 import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Self
+
+import numpy as np
+
+from fenghuo.loadtest.ledger import Latencies
+
+View = dict[str, Any]
+AGAIN_S = 0.5
 
 
 class Viewer:
-    """One viewer of /api/v1/stream, in a thread of its own."""
+    """One viewer of /api/v1/stream, in a thread of its own; comes back when it is cut off. `see`
+    gets the wall clock (ms) at which a view arrived, and the view.
+    """
 
-    def __init__(self, url: str) -> None:
-        self.views: list[tuple[int, dict[str, Any]]] = []
-        """(wall clock ms of arrival, view)."""
-        self._url = url
+    def __init__(self, url: str, see: Callable[[int, View], None]) -> None:
+        self.why = "nothing came"
+        """Why nothing is seen; empty while views come."""
+        self._url = url.rstrip("/") + "/api/v1/stream?gz=0"
+        self._see = see
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -32,40 +43,64 @@ class Viewer:
         self._thread.join(5)
 
     def _follow(self) -> None:
-        with urllib.request.urlopen(f"{self._url}api/v1/stream?gz=0", timeout=30) as stream:
+        while not self._stop.is_set():
+            try:
+                self._read()
+                self.why = "the stream ended"
+            except (urllib.error.URLError, OSError, ValueError) as error:
+                self.why = str(error)
+            self._stop.wait(AGAIN_S)
+
+    def _read(self) -> None:
+        with urllib.request.urlopen(self._url, timeout=30) as stream:
             for line in stream:
                 if self._stop.is_set():
                     return
                 if line.startswith(b"data:"):
                     arrived_ms = time.time_ns() // 1_000_000
                     data = json.loads(line[5:])
-                    self.views.append((arrived_ms, data.get("view", data)))
-
-    def levels(self, rule: str, scope: str) -> Iterator[tuple[int, int | None]]:
-        """(arrival ms, level) of one series, view by view."""
-        for arrived_ms, view in list(self.views):
-            for verdict in view.get("verdicts", ()):
-                if (verdict["rule"], verdict["scope"]) == (rule, scope):
-                    yield arrived_ms, verdict["level"]
+                    self.why = ""
+                    self._see(arrived_ms, data.get("view", data))
 
 
-def delays_ms(views: list[tuple[int, dict[str, Any]]], kind: str) -> list[int]:
-    """The delay of every millisecond of event time that the views made visible, in ms."""
-    found: list[int] = []
-    shown_ms: int | None = None
-    for arrived_ms, view in views:
-        as_of_ms = next((k["as_of_ms"] for k in view.get("kinds", ()) if k["kind"] == kind), None)
-        if as_of_ms is None:
-            continue
-        if shown_ms is not None and as_of_ms > shown_ms:
-            found.extend(arrived_ms - at for at in range(shown_ms + 1, as_of_ms + 1))
-        shown_ms = as_of_ms if shown_ms is None else max(shown_ms, as_of_ms)
+class Freshness:
+    """Delays of the event times of a run, from start_ms to end_ms, as views make them visible.
+    Pure.
+    """
+
+    def __init__(self, kind: str, start_ms: int, end_ms: int) -> None:
+        self._kind = kind
+        self._shown_ms = start_ms - 1
+        self._end_ms = end_ms
+        self._latencies = Latencies()
+
+    def see(self, arrived_ms: int, view: View) -> None:
+        """One view."""
+        now_ms = as_of_ms(view, self._kind)
+        last_ms = min(now_ms if now_ms is not None else 0, self._end_ms - 1)
+        if last_ms > self._shown_ms:
+            times = np.arange(self._shown_ms + 1, last_ms + 1, dtype=np.int64)
+            self._latencies.add((arrived_ms - times) * 1000)
+            self._shown_ms = last_ms
+
+    def encoded(self) -> str:
+        """HdrHistogram's own base64 form, in microseconds."""
+        return self._latencies.encoded()
+
+
+def as_of_ms(view: View, kind: str) -> int | None:
+    """Up to which event time the numbers of a kind count."""
+    found: int | None = next(
+        (k["as_of_ms"] for k in view.get("kinds", ()) if k["kind"] == kind), None
+    )
     return found
 
 
-def quantile(samples: list[int], q: float) -> int | None:
-    """The nearest-rank quantile; None of nothing."""
-    if not samples:
-        return None
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+def levels(
+    views: Iterable[tuple[int, View]], rule: str, scope: str
+) -> Iterable[tuple[int, int | None]]:
+    """(arrival ms, level) of one series, view by view."""
+    for arrived_ms, view in views:
+        for verdict in view.get("verdicts", ()):
+            if (verdict["rule"], verdict["scope"]) == (rule, scope):
+                yield arrived_ms, verdict["level"]

@@ -117,7 +117,7 @@ def replay(
     """Turn a recorded file into events by a mapping."""
     from fenghuo.loadtest import commands
 
-    chosen = _with_topics(settings())
+    chosen = with_topics(settings())
     code = commands.replay(
         mapping,
         files,
@@ -125,44 +125,6 @@ def replay(
         partitions=chosen.partitions,
         speed=speed,
         rebase=rebase,
-        as_json=as_json,
-    )
-    raise typer.Exit(code)
-
-
-@app.command("load")
-def load_events(  # noqa: PLR0917  typer reads the options from the signature
-    rate: Annotated[int, typer.Option(help="events a second")] = 1_000,
-    seconds: Annotated[int, typer.Option(help="how long")] = 10,
-    form: Annotated[str, typer.Option("--format", help="json or frame")] = "json",
-    seed: Annotated[int, typer.Option(help="same seed, same events")] = 1,
-    shape: Annotated[str, typer.Option(help="constant")] = "constant",
-    orders: Annotated[float, typer.Option(help="weight of orders in the mix")] = 30.0,
-    traffic: Annotated[float, typer.Option(help="weight of traffic in the mix")] = 68.0,
-    complaints: Annotated[float, typer.Option(help="weight of complaints in the mix")] = 2.0,
-    region: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of a hot region")] = None,
-    incident: Annotated[str, typer.Option(help="none, or demo")] = "none",
-    campaign: _Campaign = None,
-    as_json: _Json = False,
-) -> None:
-    """Send generated events, open loop: what could not be sent in time is counted."""
-    from fenghuo.loadtest import commands
-
-    chosen = _with_topics(settings(campaign))
-    code = commands.load(
-        bootstrap=chosen.kafka,
-        partitions=chosen.partitions,
-        campaign_path=Path(chosen.campaign),
-        rate=rate,
-        seconds=seconds,
-        form=form,
-        seed=seed,
-        shape=shape,
-        orders=orders,
-        traffic=traffic,
-        complaints=complaints,
-        region=region or (),
-        incident=incident,
         as_json=as_json,
     )
     raise typer.Exit(code)
@@ -254,7 +216,7 @@ def _checked(chosen: Settings) -> None:
         raise typer.Exit(2)
 
 
-def _with_topics(chosen: Settings) -> Settings:
+def with_topics(chosen: Settings) -> Settings:
     """The settings with as many partitions as the topics really have; topics are made when they are
     missing.
     """
@@ -277,6 +239,8 @@ def _with_topics(chosen: Settings) -> Settings:
 
 def main() -> None:
     """Entry of the `fenghuo` command."""
+    from fenghuo.streams import cli_load  # noqa: F401  adds its command
+
     try:
         app()
     except BrokenPipeError:

@@ -135,7 +135,7 @@ def _demo(settings: Settings, folder: Path) -> Child:
     orders, traffic, complaints = DEMO_MIX
     command = [sys.executable, "-m", "fenghuo.streams", "load", "--rate", str(DEMO_RATE_PER_S)]
     command += ["--seconds", str(DEMO_S), "--incident", "demo", "--orders", orders]
-    command += ["--traffic", traffic, "--complaints", complaints, "--seed", "11"]
+    command += ["--traffic", traffic, "--complaints", complaints, "--seed", "11", "--no-watch"]
     return Child("demo", command, environment(settings), folder / "demo.log")
 
 

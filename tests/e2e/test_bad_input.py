@@ -16,7 +16,7 @@ import pytest
 from kafka import KafkaProducer
 
 from fenghuo.loadtest import people
-from fenghuo.loadtest.frames import frame_messages
+from fenghuo.loadtest.storm import Storm
 from fenghuo.schemas import campaign
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import connect
@@ -113,11 +113,8 @@ def broken() -> Iterator[bytes | None]:
 def good_frame() -> bytes:
     """A frame of good orders of now."""
     labels = campaign.load(Path(Settings().campaign)).labels
-    scene = people.Scene(
-        labels=labels, rate_per_s=500, seed=3, weights=(1, 0, 0), region_share={}, incidents=()
-    )
-    (draw,) = people.draw(scene, 0)
-    (message,) = frame_messages(draw, now_ms() - 200, 0)
+    storm = Storm(people.Scene(labels, seed=3, weights=(1, 0, 0)), 500, 1, "frame")
+    (message,) = next(storm.messages(now_ms() - 200))
     return message.payload
 
 

@@ -48,7 +48,9 @@ CORE = [
     *("schemas/*.py", "alerts/*.py"),
     *("streams/windows.py", "streams/gather.py", "streams/lanes.py", "streams/judge.py"),
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
-    *("api/board.py", "loadtest/people.py", "loadtest/plan.py"),
+    *("api/board.py", "loadtest/people.py", "loadtest/plan.py", "loadtest/shape.py"),
+    *("loadtest/faults.py", "loadtest/frames.py", "loadtest/storm.py", "loadtest/capacity.py"),
+    "loadtest/result.py",
 ]
 EDGES = ["schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
 INSTEAD = {
