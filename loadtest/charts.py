@@ -68,7 +68,7 @@ class _Frame:
     """From values to places in the picture."""
 
     def __init__(self, x_min: float, x_max: float, y_max: float) -> None:
-        self.x_min, self.x_max = x_min, max(x_max, x_min + 1e-9)
+        self.x_min, self.x_max = x_min, max(x_max, x_min + 1)
         self.step = _round_step(y_max)
         self.y_max = self.step * ceil(y_max / self.step)
 
