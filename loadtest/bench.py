@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from fenghuo.loadtest import bench_gather, bench_live, bench_peers, bench_report, bench_river
-from fenghuo.loadtest.bench_parts import Bench, Skip
+from fenghuo.loadtest.bench_parts import Bench, Skip, busy_cores
 from fenghuo.loadtest.bench_report import Figure, Outcome, Past
 from fenghuo.loadtest.bench_servers import kafka_missing
 
@@ -37,9 +37,8 @@ PEERS: Final = "peers"
 
 Row = Callable[[Bench], list[Figure]]
 ROWS: Final[dict[str, Row]] = {
-    "gather-json": bench_gather.json_one,
-    "gather-json-2": bench_gather.json_two,
-    "gather-frame": bench_gather.frame_one,
+    "gather-json": bench_gather.json_messages,
+    "gather-frame": bench_gather.frame_rows,
     "end-to-end": bench_river.end_to_end,
     "judge": bench_river.judge,
     "store-chdb": bench_river.chdb,
@@ -91,6 +90,7 @@ def main() -> None:
 def measured(name: str, row: Row, bench: Bench) -> Outcome:
     """One row: its figures, or why there are none; only Ctrl-C gets through."""
     bench.say(f"-- {name}")
+    others = busy_cores(1.0)
     began_s = time.monotonic()
     outcome = Outcome(name)
     try:
@@ -99,7 +99,8 @@ def measured(name: str, row: Row, bench: Bench) -> Outcome:
         outcome = Outcome(name, skipped=str(why))
     except Exception as error:
         outcome = Outcome(name, failed=f"{type(error).__name__}: {error}")
-    outcome = msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began_s, 1))
+    seconds = round(time.monotonic() - began_s, 1)
+    outcome = msgspec.structs.replace(outcome, seconds=seconds, others_cores=round(others, 2))
     for figure in outcome.figures:
         shown = ", ".join(map(bench_report.number, figure.rounds))
         bench.say(f"   {figure.name}: {shown} {figure.unit}")

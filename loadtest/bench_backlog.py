@@ -23,9 +23,11 @@ FRAME_TEMPLATES: Final = {"order": 8, "traffic": 20, "complaint": 1}
 """Frames of each kind in a cycle: near the mix of single messages (30, 68, 2)."""
 FRAME_ROWS: Final = frames.FRAME_ROWS_MAX
 QUEUED_MAX: Final = 300_000
+QUEUED_BYTES_MAX: Final = 256 << 20
 PIECE: Final = 10_000
-LOG_LEVEL: Final = 3
-"""The client's errors only: it tells of every closed queue."""
+PIECE_BYTES: Final = 32 << 20
+LOG_LEVEL: Final = 2
+"""Without the client's own stories: of every closed queue, of brokers that were stopped."""
 MARK_MS: Final = 1_000_000_000_000
 """The placeholder: a time of 13 digits that occurs nowhere else."""
 
@@ -139,8 +141,10 @@ def _write(address: str, records: Iterator[Record]) -> Written:
         size += len(payload)
         waiting += len(payload)
         events[kind_of[topic]] += count
-        if messages % PIECE == 0 or waiting > 32 << 20:
-            waiting = _send(sender, pieces)
+        if messages % PIECE == 0 or waiting > PIECE_BYTES:
+            _send(sender, pieces)
+            flush(sender, min(QUEUED_MAX, QUEUED_BYTES_MAX * messages // size))
+            waiting = 0
     _send(sender, pieces)
     flush(sender)
     found = sum(end_offsets(address, kind_of).values())
@@ -149,12 +153,11 @@ def _write(address: str, records: Iterator[Record]) -> Written:
     return Written(messages, events, size, time.monotonic() - began_s)
 
 
-def _send(sender: Producer, pieces: dict[tuple[str, int], list[dict[str, bytes]]]) -> int:
+def _send(sender: Producer, pieces: dict[tuple[str, int], list[dict[str, bytes]]]) -> None:
     for (topic, partition), piece in pieces.items():
-        sender.produce_batch(topic, piece, partition=partition)
+        if sender.produce_batch(topic, piece, partition=partition) != len(piece):
+            raise PartError(f"the producer took only a part of {len(piece)} records")
     pieces.clear()
-    flush(sender, QUEUED_MAX)
-    return 0
 
 
 def json_templates(labels: Labels) -> list[tuple[str, bytes, bytes]]:

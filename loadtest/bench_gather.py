@@ -3,7 +3,7 @@ catching up after a pause.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -48,19 +48,14 @@ def labels() -> Labels:
     return campaign.load(Path(Settings().campaign)).labels
 
 
-def json_one(bench: Bench) -> list[Figure]:
-    """Single JSON messages, one worker."""
-    return _rates(bench, _json, 1, "messages")
+def json_messages(bench: Bench) -> list[Figure]:
+    """Single JSON messages: one worker, and `run gather --processes 2`."""
+    return _rates(bench, _json, (1, 2), "messages")
 
 
-def json_two(bench: Bench) -> list[Figure]:
-    """Single JSON messages, `run gather --processes 2`."""
-    return _rates(bench, _json, 2, "messages")
-
-
-def frame_one(bench: Bench) -> list[Figure]:
+def frame_rows(bench: Bench) -> list[Figure]:
     """Rows of Arrow frames, one worker."""
-    return _rates(bench, _frames, 1, "rows")
+    return _rates(bench, _frames, (1,), "rows")
 
 
 def long_backlog(bench: Bench) -> list[Figure]:
@@ -97,6 +92,24 @@ def catch_up(bench: Bench) -> list[Figure]:
     ]
 
 
+class Look(NamedTuple):
+    """What was seen of the workers at one moment."""
+
+    at_s: float
+    counts: tuple[float, ...]
+    cpu_s: float
+
+    @property
+    def count(self) -> float:
+        """Events read so far by all."""
+        return sum(self.counts)
+
+    @property
+    def all_read(self) -> bool:
+        """Whether every worker has read something."""
+        return min(self.counts) > 0
+
+
 class _Run(NamedTuple):
     per_s: float
     cpu_us_each: float
@@ -127,27 +140,29 @@ def _share(server: Broker) -> int:
     return TANSU_SHARE if server.name == "Tansu" else 1
 
 
-def _rates(bench: Bench, fill: Fill, workers: int, unit: str) -> list[Figure]:
-    """One backlog, read from its beginning in every round."""
-    runs = []
+def _rates(bench: Bench, fill: Fill, counts: Sequence[int], unit: str) -> list[Figure]:
+    """One backlog, read from its beginning in every round, by so many workers."""
+    figures = []
     with broker(bench) as server:
         written = fill(bench, server)
         bench.say(f"   {server.name}: {written.says()}, written in {written.seconds:.0f} s")
-        for number in range(bench.rounds):
-            with _worker(bench, server, workers, number) as (worker, port):
-                runs.append(_read(worker, port, workers, written.total))
-    note = f"{written.says()}, {number_of(written.total)} events, {server.name}"
-    return [
-        Figure(
-            "read",
-            f"{unit}/s",
-            tuple(run.per_s for run in runs),
-            tuple(run.cpu_us_each for run in runs),
-            (),
-            max(run.rss_mib for run in runs),
-            note,
-        )
-    ]
+        note = f"{written.says()}, {number_of(written.total)} events, {server.name}"
+        for workers in counts:
+            runs = []
+            for number in range(bench.rounds):
+                with _worker(bench, server, workers, workers * 100 + number) as (worker, port):
+                    runs.append(_read(worker, port, workers, written.total))
+            figure = Figure(
+                "one worker" if workers == 1 else f"{workers} workers",
+                f"{unit}/s",
+                tuple(run.per_s for run in runs),
+                tuple(run.cpu_us_each for run in runs),
+                (),
+                max(run.rss_mib for run in runs),
+                note,
+            )
+            figures.append(figure)
+    return figures
 
 
 @contextmanager
@@ -163,23 +178,30 @@ def _worker(
 
 
 def _read(worker: Process, port: int, workers: int, events: int) -> _Run:
-    """Rate and CPU between a tenth and nine tenths of the events: neither start nor end counts."""
-    samples: list[tuple[float, float, float]] = []
+    """Rate and CPU of the steady part of a backlog."""
+    looks: list[Look] = []
     deadline = time.monotonic() + READ_S_MAX
-    while not samples or samples[-1][1] < events:
+    while not looks or looks[-1].count < events:
         worker.check()
         if time.monotonic() > deadline:
-            raise PartError(f"gather read {samples[-1:]} of {events} in {READ_S_MAX:.0f} s")
+            raise PartError(f"gather read {looks[-1].count} of {events} in {READ_S_MAX:.0f} s")
         time.sleep(0.1)
-        count = _gathered(port, workers)
-        samples.append((time.monotonic(), count, worker.cpu_s()))
+        looks.append(Look(time.monotonic(), _gathered(port, workers), worker.cpu_s()))
     _check_accepted(port, workers, events)
-    inner = [s for s in samples if events * 0.1 <= s[1] <= events * 0.9]
-    if len(inner) < 2:
-        raise PartError(f"{events} events are too few here: read within {len(samples)} looks")
-    (first_s, first, cpu_first), (last_s, last, cpu_last) = inner[0], inner[-1]
-    per_s = (last - first) / (last_s - first_s)
-    return _Run(per_s, (cpu_last - cpu_first) / (last - first) * 1e6, worker.rss_mib())
+    first, last = steady(looks, events)
+    done = last.count - first.count
+    cpu_us_each = (last.cpu_s - first.cpu_s) / done * 1e6
+    return _Run(done / (last.at_s - first.at_s), cpu_us_each, worker.rss_mib())
+
+
+def steady(looks: Sequence[Look], events: int) -> tuple[Look, Look]:
+    """The first and the last look between a tenth and nine tenths of the events at which all
+    workers have something: neither start, end nor sharing out the partitions counts.
+    """
+    inner = [look for look in looks if events * 0.1 <= look.count <= events * 0.9 and look.all_read]
+    if len(inner) < 2 or inner[-1].count <= inner[0].count:
+        raise PartError(f"{events} events are too few here: {len(looks)} looks, none between")
+    return inner[0], inner[-1]
 
 
 def _check_accepted(port: int, workers: int, events: int) -> None:
@@ -191,9 +213,10 @@ def _check_accepted(port: int, workers: int, events: int) -> None:
         raise PartError(f"expected {events} accepted events, gather says {accepted:.0f}")
 
 
-def _gathered(port: int, workers: int) -> float:
+def _gathered(port: int, workers: int) -> tuple[float, ...]:
+    """What each worker has read; 0 while it does not answer."""
     pages = [sums(get(f"http://127.0.0.1:{port + i}/metrics")) for i in range(workers)]
-    return sum(page.get("fenghuo_gathered_events_total", 0.0) for page in pages)
+    return tuple(page.get("fenghuo_gathered_events_total", 0.0) for page in pages)
 
 
 def _catch_up(bench: Bench, server: Broker, away_s: int, number: int) -> _CaughtUp:
@@ -201,15 +224,15 @@ def _catch_up(bench: Bench, server: Broker, away_s: int, number: int) -> _Caught
     load = [*FENGHUO, "load", "--rate", str(CATCH_UP_PER_S), "--seconds", str(seconds)]
     with Process("load", load, bench.folder, server.env()) as sender:
         with _worker(bench, server, 1, number) as (worker, port):
-            worker.until(lambda: _gathered(port, 1) > CATCH_UP_PER_S * 3, 60, "event counted")
-            before = _gathered(port, 1)
+            worker.until(lambda: _gathered(port, 1)[0] > CATCH_UP_PER_S * 3, 60, "event counted")
+            before = _gathered(port, 1)[0]
         sender.check()
         time.sleep(away_s)
         at_start = sum(end_offsets(server.address, TOPIC_OF.values()).values())
         began_s = time.monotonic()
         with _worker(bench, server, 1, number) as (worker, port):
             done_s = worker.until(lambda: _waits(port) < CATCH_UP_PER_S / 4, 60, "end of its lag")
-            read, rss = _gathered(port, 1), worker.rss_mib()
+            read, rss = _gathered(port, 1)[0], worker.rss_mib()
     lasted = done_s - began_s
     return _CaughtUp(lasted, int(at_start - before), read / lasted, rss)
 

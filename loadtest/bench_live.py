@@ -32,7 +32,6 @@ from fenghuo.schemas.topics import TOPIC_OF
 LIVE_RATE_PER_S: Final = 2_000
 CROWD_RATE_PER_S: Final = 200
 """The load beside the viewers: enough that every field of a view has a value."""
-SETTLE_S: Final = 15.0
 CROSSING_S: Final = 3.0
 LATE_MS: Final = 250
 CORE_SHARE_MAX: Final = 0.95
@@ -61,13 +60,14 @@ def live(bench: Bench) -> list[Figure]:
     cpu = []
     with _up(bench) as (tree, url, _):
         kafka = json.loads(get(url + "healthz"))["kafka"]
-        lasts = int(SETTLE_S + bench.rounds * seconds + crossings * (CROSSING_S + 1) + 10)
+        settle_s = bench.size(15, 8)
+        lasts = int(settle_s + bench.rounds * seconds + crossings * (CROSSING_S + 1) + 10)
         load = [*FENGHUO, "load", "--rate", str(LIVE_RATE_PER_S), "--seconds", str(lasts)]
         with (
             Process("load", load, bench.folder, {"FENGHUO_KAFKA": kafka}) as sender,
             Viewer(url) as viewer,
         ):
-            time.sleep(SETTLE_S)  # windows fill, compiled parts load
+            time.sleep(settle_s)  # windows fill, compiled parts load
             for _ in range(bench.rounds):
                 cpu_s = tree.cpu_s()
                 seen = len(viewer.views)
@@ -125,7 +125,7 @@ def _largest(bench: Bench, url: str, api: int, counts: list[int]) -> tuple[dict[
     for count in counts:
         for _ in range(TRIES):
             found = _crowd(bench, url, api, count)
-            why = _too_large(found)
+            why = too_large(found)
             bench.say(f"   {count} viewers: {why or 'in time'}, p99 {found['p99_ms']} ms")
             if not why:
                 break
@@ -138,7 +138,7 @@ def _largest(bench: Bench, url: str, api: int, counts: list[int]) -> tuple[dict[
     return carried, ended
 
 
-def _too_large(found: dict[str, Any]) -> str:
+def too_large(found: dict[str, Any]) -> str:
     """Why a crowd is not served well, or nothing."""
     if found["connected"] < found["viewers"] or found["p99_ms"] is None:
         return f"only {found['connected']} were served"

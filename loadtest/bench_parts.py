@@ -189,6 +189,13 @@ def sums(text: str) -> dict[str, float]:
     return found
 
 
+def busy_cores(seconds: float) -> float:
+    """How many cores the whole machine uses for some seconds."""
+    began_s, busy_s = time.monotonic(), _busy_s()
+    time.sleep(seconds)
+    return max(0.0, (_busy_s() - busy_s) / (time.monotonic() - began_s))
+
+
 def pid_cpu_s(pid: int) -> float:
     """CPU seconds of one process."""
     return _cpu_s(pid)
@@ -213,6 +220,13 @@ def _tree(root: int) -> list[int]:
 def _cpu_s(pid: int) -> float:
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S if len(fields) > 12 else 0.0
+
+
+def _busy_s() -> float:
+    """CPU seconds of the machine that were not idle, stolen ones included."""
+    ticks = list(map(int, _read("/proc/stat").partition("\n")[0].split()[1:9]))
+    user, nice, system, _, _, irq, softirq, steal = ticks
+    return (user + nice + system + irq + softirq + steal) / _TICKS_PER_S
 
 
 def _peak_kib(pid: int) -> int:

@@ -5,8 +5,12 @@ Pure: no clock and no I/O. A row is measured, skipped or failed, and always told
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
+
+NOISE_CORES: Final = 0.25
+"""Others that use more than this are told."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -32,6 +36,8 @@ class Outcome(msgspec.Struct, frozen=True):
     skipped: str = ""
     failed: str = ""
     seconds: float = 0.0
+    others_cores: float = 0.0
+    """What the rest of the machine used just before the row began: noise."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -111,21 +117,25 @@ def markdown(
         for outcome in outcomes
         for figure in outcome.figures
     ]
+    noisy = [
+        f"- {outcome.row}: {outcome.others_cores:.1f} cores"
+        for outcome in outcomes
+        if outcome.others_cores >= NOISE_CORES
+    ]
     lost = [
         f"- {outcome.row}: {'skipped' if outcome.skipped else 'FAILED'}: "
         f"{_one_line(outcome.skipped or outcome.failed)}"
         for outcome in outcomes
         if outcome.skipped or outcome.failed
     ]
-    notes = list(
-        dict.fromkeys(
-            f"- {outcome.row}: {_one_line(figure.note)}"
-            for outcome in outcomes
-            for figure in outcome.figures
-            if figure.note
-        )
-    )
-    for title, more in (("Not measured:", lost), ("Notes:", notes)):
+    rows_of: dict[str, dict[str, None]] = {}
+    for outcome in outcomes:
+        for figure in outcome.figures:
+            if figure.note:
+                rows_of.setdefault(_one_line(figure.note), {})[outcome.row] = None
+    notes = [f"- {', '.join(rows)}: {note}" for note, rows in rows_of.items()]
+    noise = "Others used this machine when these rows began, so read them with care:"
+    for title, more in (("Not measured:", lost), (noise, noisy), ("Notes:", notes)):
         if more:
             lines += ["", title, "", *more]
     return "\n".join(lines) + "\n"

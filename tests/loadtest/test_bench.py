@@ -109,6 +109,24 @@ def test_rows_without_figures_are_told_with_their_reason() -> None:
     assert "- b: FAILED: E: two lines" in lines
 
 
+def test_rows_that_began_beside_others_are_told() -> None:
+    outcomes = [Outcome("loud", others_cores=1.25), Outcome("quiet", others_cores=0.1)]
+
+    lines = bench_report.markdown({}, outcomes, {}).splitlines()
+
+    assert "- loud: 1.2 cores" in lines
+    assert not [line for line in lines if "quiet" in line]
+
+
+def test_notes_that_rows_share_are_told_once() -> None:
+    figures = (Figure("rate", "1/s", (1.0,), note="as it is"),)
+
+    lines = bench_report.markdown({}, [Outcome("a", figures), Outcome("b", figures)], {})
+
+    assert lines.count("as it is") == 1
+    assert "- a, b: as it is" in lines.splitlines()
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

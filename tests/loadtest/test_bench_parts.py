@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.loadtest import bench_backlog, bench_peers, bench_pulses, bench_viewers
-from fenghuo.loadtest.bench_gather import labels
+from fenghuo.loadtest import bench_backlog, bench_live, bench_peers, bench_pulses, bench_viewers
+from fenghuo.loadtest.bench_gather import Look, labels, steady
 from fenghuo.loadtest.bench_parts import PartError, Process, sums
 from fenghuo.schemas import pulse
 from fenghuo.schemas.campaign import load
@@ -98,6 +98,42 @@ def test_metrics_are_added_up_over_their_labels() -> None:
     page = '# HELP a b\na_total{k="x"} 2.0\na_total{k="y z"} 3.5\nb 1e3\n'
 
     assert sums(page) == {"a_total": 5.5, "b": 1000.0}
+
+
+def test_a_rate_is_taken_while_all_workers_read_and_neither_at_the_start_nor_the_end() -> None:
+    counts = [(0, 0), (150, 0), (300, 0), (300, 50), (400, 200), (450, 440), (500, 500)]
+    looks = [Look(float(at), tuple(map(float, each)), 0.0) for at, each in enumerate(counts)]
+
+    first, last = steady(looks, 1_000)
+
+    assert (first.at_s, last.at_s) == (3.0, 5.0)
+
+
+def test_a_backlog_that_is_read_too_quickly_has_no_rate() -> None:
+    looks = [Look(0.0, (0.0,), 0.0), Look(0.1, (500.0,), 0.0), Look(0.2, (1_000.0,), 0.0)]
+
+    with pytest.raises(PartError, match="too few"):
+        steady(looks, 1_000)
+
+
+SERVED = {"viewers": 500, "connected": 500, "p99_ms": 250, "api_cores": 0.95}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, ""),
+        ({"connected": 499}, "only 499 were served"),
+        ({"p99_ms": None}, "only 500 were served"),
+        ({"p99_ms": 251}, "p99 was 251 ms"),
+        ({"api_cores": 0.96}, "the api used 0.96 of a core"),
+    ],
+    ids=["at every bound", "one was turned away", "no view came", "too late", "a full core"],
+)
+def test_a_crowd_is_too_large_at_the_first_bound_it_breaks(
+    change: dict[str, object], why: str
+) -> None:
+    assert bench_live.too_large(SERVED | change) == why
 
 
 ROW = {"name": "flink", "exit": 0, "rate": 100.0, "cpu": 2.0, "events": 1_000, "rss_mb": 105}
