@@ -100,7 +100,7 @@ class Look(NamedTuple):
     cpu_s: float
 
     @property
-    def count(self) -> float:
+    def read(self) -> float:
         """Events read so far by all."""
         return sum(self.counts)
 
@@ -181,15 +181,15 @@ def _read(worker: Process, port: int, workers: int, events: int) -> _Run:
     """Rate and CPU of the steady part of a backlog."""
     looks: list[Look] = []
     deadline = time.monotonic() + READ_S_MAX
-    while not looks or looks[-1].count < events:
+    while not looks or looks[-1].read < events:
         worker.check()
         if time.monotonic() > deadline:
-            raise PartError(f"gather read {looks[-1].count} of {events} in {READ_S_MAX:.0f} s")
+            raise PartError(f"gather read {looks[-1].read} of {events} in {READ_S_MAX:.0f} s")
         time.sleep(0.1)
         looks.append(Look(time.monotonic(), _gathered(port, workers), worker.cpu_s()))
     _check_accepted(port, workers, events)
     first, last = steady(looks, events)
-    done = last.count - first.count
+    done = last.read - first.read
     cpu_us_each = (last.cpu_s - first.cpu_s) / done * 1e6
     return _Run(done / (last.at_s - first.at_s), cpu_us_each, worker.rss_mib())
 
@@ -198,8 +198,8 @@ def steady(looks: Sequence[Look], events: int) -> tuple[Look, Look]:
     """The first and the last look between a tenth and nine tenths of the events at which all
     workers have something: neither start, end nor sharing out the partitions counts.
     """
-    inner = [look for look in looks if events * 0.1 <= look.count <= events * 0.9 and look.all_read]
-    if len(inner) < 2 or inner[-1].count <= inner[0].count:
+    inner = [look for look in looks if events * 0.1 <= look.read <= events * 0.9 and look.all_read]
+    if len(inner) < 2 or inner[-1].read <= inner[0].read:
         raise PartError(f"{events} events are too few here: {len(looks)} looks, none between")
     return inner[0], inner[-1]
 
