@@ -38,6 +38,10 @@ TANSU_SHARE: Final = 5
 """On the embedded broker backlogs are smaller by this: each fetch costs it all earlier batches."""
 READ_S_MAX: Final = 180.0
 ACCEPTED_SHARE_MIN: Final = 0.999
+SHARED_OUT: Final = (
+    "several workers: the first reads alone until the others join, and the pause in which the "
+    "partitions are shared out is in the rate"
+)
 CATCH_UP_PER_S: Final = 10_000
 LONG_S: Final = 600
 """Event time that the long backlog spans: ten minutes."""
@@ -105,9 +109,9 @@ class Look(NamedTuple):
         return sum(self.counts)
 
     @property
-    def all_read(self) -> bool:
-        """Whether every worker has read something."""
-        return min(self.counts) > 0
+    def whole(self) -> bool:
+        """Whether every worker answered."""
+        return min(self.counts) >= 0
 
 
 class _Run(NamedTuple):
@@ -159,7 +163,7 @@ def _rates(bench: Bench, fill: Fill, counts: Sequence[int], unit: str) -> list[F
                 tuple(run.cpu_us_each for run in runs),
                 (),
                 max(run.rss_mib for run in runs),
-                note,
+                note if workers == 1 else f"{note}; {SHARED_OUT}",
             )
             figures.append(figure)
     return figures
@@ -196,9 +200,9 @@ def _read(worker: Process, port: int, workers: int, events: int) -> _Run:
 
 def steady(looks: Sequence[Look], events: int) -> tuple[Look, Look]:
     """The first and the last look between a tenth and nine tenths of the events at which all
-    workers have something: neither start, end nor sharing out the partitions counts.
+    workers answer: neither start nor end counts.
     """
-    inner = [look for look in looks if events * 0.1 <= look.read <= events * 0.9 and look.all_read]
+    inner = [look for look in looks if events * 0.1 <= look.read <= events * 0.9 and look.whole]
     if len(inner) < 2 or inner[-1].read <= inner[0].read:
         raise PartError(f"{events} events are too few here: {len(looks)} looks, none between")
     return inner[0], inner[-1]
@@ -214,9 +218,9 @@ def _check_accepted(port: int, workers: int, events: int) -> None:
 
 
 def _gathered(port: int, workers: int) -> tuple[float, ...]:
-    """What each worker has read; 0 while it does not answer."""
+    """What each worker has read; -1 while it does not answer."""
     pages = [sums(get(f"http://127.0.0.1:{port + i}/metrics")) for i in range(workers)]
-    return tuple(page.get("fenghuo_gathered_events_total", 0.0) for page in pages)
+    return tuple(page.get("fenghuo_gathered_events_total", 0.0 if page else -1.0) for page in pages)
 
 
 def _catch_up(bench: Bench, server: Broker, away_s: int, number: int) -> _CaughtUp:
@@ -231,14 +235,20 @@ def _catch_up(bench: Bench, server: Broker, away_s: int, number: int) -> _Caught
         at_start = sum(end_offsets(server.address, TOPIC_OF.values()).values())
         began_s = time.monotonic()
         with _worker(bench, server, 1, number) as (worker, port):
-            done_s = worker.until(lambda: _waits(port) < CATCH_UP_PER_S / 4, 60, "end of its lag")
+            done_s = worker.until(
+                lambda: _waits(port, at_start - before) < CATCH_UP_PER_S / 4, 60, "end of its lag"
+            )
             read, rss = _gathered(port, 1)[0], worker.rss_mib()
     lasted = done_s - began_s
     return _CaughtUp(lasted, int(at_start - before), read / lasted, rss)
 
 
-def _waits(port: int) -> float:
-    """Messages that wait; endless while the worker has not said so of anything."""
+def _waits(port: int, backlog: float) -> float:
+    """Messages that wait; endless until the backlog is read: before that the worker has not told of
+    every partition.
+    """
     page = sums(get(f"http://127.0.0.1:{port}/metrics"))
     read = page.get("fenghuo_gathered_events_total", 0.0)
-    return page.get("fenghuo_worker_lag_messages", float("inf")) if read else float("inf")
+    return (
+        page.get("fenghuo_worker_lag_messages", float("inf")) if read >= backlog else float("inf")
+    )

@@ -100,8 +100,8 @@ def test_metrics_are_added_up_over_their_labels() -> None:
     assert sums(page) == {"a_total": 5.5, "b": 1000.0}
 
 
-def test_a_rate_is_taken_while_all_workers_read_and_neither_at_the_start_nor_the_end() -> None:
-    counts = [(0, 0), (150, 0), (300, 0), (300, 50), (400, 200), (450, 440), (500, 500)]
+def test_a_rate_is_taken_while_all_workers_answer_and_neither_at_the_start_nor_the_end() -> None:
+    counts = [(0, 0), (50, 0), (300, -1), (300, 50), (400, 200), (450, 440), (500, 500)]
     looks = [Look(float(at), tuple(map(float, each)), 0.0) for at, each in enumerate(counts)]
 
     first, last = steady(looks, 1_000)
