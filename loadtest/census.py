@@ -11,14 +11,14 @@ import numpy as np
 from confluent_kafka import Message as Record
 from numpy.typing import NDArray
 
-from fenghuo.loadtest import payload
+from fenghuo.loadtest import logbook, payload
 from fenghuo.loadtest.logbook import LIMIT_S, Log, LogError
-from fenghuo.loadtest.logbook import Place as Place
 from fenghuo.loadtest.result import Missing, Produced, Totals
 from fenghuo.loadtest.seen import Seen, first_of, within
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.topics import KIND_OF, KINDS
 
+Place = logbook.Place
 CensusError = LogError
 MISSING_MAX: Final = 1_000
 """Gaps that are named; the rest is only counted."""

@@ -64,7 +64,7 @@ class Viewer:
         while not self._stop.is_set():
             try:
                 self._read()
-                self.why = "the stream ended"
+                self.why = self.why if self._stop.is_set() else "the stream ended"
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.why = str(error) or type(error).__name__
             self._stop.wait(AGAIN_S)

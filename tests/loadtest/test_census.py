@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import census
@@ -67,6 +67,7 @@ def excused(sent: Sent) -> bool:
     return any(first <= sent.number <= last for first, last in UNSURE[sent.producer])
 
 
+@settings(deadline=None)
 @given(logs(), st.integers(1, 9), st.booleans())
 def test_a_census_counts_every_record_by_what_became_of_it(
     log: list[Sent], at_once: int, shadow: bool
