@@ -3,6 +3,7 @@ they add up to (see `payload`).
 """
 
 import time
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -27,6 +28,12 @@ NEAR_MAX: Final = 20
 NUMBERS_MAX: Final = 1 << 32
 """Most records of a run: 512 MB of bits."""
 FOUND, UNSURE, AGAIN = range(3)
+ROW: Final = 5
+"""Integers a record is entered with: number, offset, events, paid orders, fen."""
+
+Headers = Sequence[tuple[str, bytes | None]]
+Entry = tuple[Place, int, Headers, bytes]
+"""One record of the log: its partition, offset, headers, value. A plain tuple: there are many."""
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -80,7 +87,7 @@ def take(
     with Log(bootstrap) as log:
         counter = Counter(produced, shadow=shadow)
         for records in log.batches(begin, end, limit_s=limit_s):
-            counter.see([Entry.of(record) for record in records])
+            counter.see([entry(record) for record in records])
         found = counter.census()
         named = [_near(log, counter, gap) for gap in found.missing[:NEAR_MAX]]
     return msgspec.structs.replace(
@@ -90,22 +97,10 @@ def take(
     )
 
 
-class Entry(NamedTuple):
-    """One record of the log."""
-
-    place: Place
-    offset: int
-    headers: Sequence[tuple[str, bytes | None]]
-    value: bytes
-
-    @classmethod
-    def of(cls, record: Record) -> "Entry":
-        return cls(
-            (record.topic() or "", record.partition() or 0),
-            record.offset() or 0,
-            record.headers() or (),
-            record.value() or b"",
-        )
+def entry(record: Record) -> Entry:
+    """What is asked of one record of the log."""
+    place = (record.topic() or "", record.partition() or 0)
+    return place, record.offset() or 0, record.headers() or (), record.value() or b""
 
 
 class _Stretch(NamedTuple):
@@ -140,19 +135,24 @@ class Counter:
 
     def see(self, entries: Sequence[Entry]) -> None:
         """The next records."""
-        rows: dict[tuple[int, Place], list[tuple[int, ...]]] = {}
-        for entry in entries:
-            headers = entry.headers
-            if any(name == SHADOW_HEADER for name, _ in headers) != self._shadow:
+        rows: dict[tuple[int, Place], array[int]] = {}
+        for place, offset, headers, value in entries:
+            is_shadow = (
+                headers[0][0] == SHADOW_HEADER
+                if len(headers) == 1
+                else any(name == SHADOW_HEADER for name, _ in headers)
+            )
+            if is_shadow != self._shadow:
                 continue  # of the other lane
             producer, number = self._numbered(headers)
             if producer < 0:
                 self._foreign += 1
                 continue
-            sums = payload.sums(KIND_OF[entry.place[0]], entry.value)
-            rows.setdefault((producer, entry.place), []).append((number, entry.offset, *sums))
+            if (found := rows.get((producer, place))) is None:
+                found = rows[producer, place] = array("q")
+            found.extend((number, offset, *payload.sums(KIND_OF[place[0]], value)))
         for (producer, place), found in rows.items():
-            self._enter(producer, place, np.array(found, np.int64))
+            self._enter(producer, place, np.frombuffer(found, np.int64).reshape(-1, ROW))
 
     def census(self) -> Census:
         """What was seen so far; gaps do not know their neighbours yet."""
@@ -188,11 +188,11 @@ class Counter:
             if stretch.producer == producer and stretch.low <= number <= stretch.high
         ]
 
-    def is_of(self, entry: Entry, producer: int, number: int) -> bool:
-        """Whether this is that record."""
-        return self._numbered(entry.headers) == (producer, number)
+    def is_of(self, headers: Headers, producer: int, number: int) -> bool:
+        """Whether a record with these headers is that one."""
+        return self._numbered(headers) == (producer, number)
 
-    def _numbered(self, headers: Sequence[tuple[str, bytes | None]]) -> tuple[int, int]:
+    def _numbered(self, headers: Headers) -> tuple[int, int]:
         """Producer and number of a record of the run; (-1, 0) for those of others."""
         for name, value in headers:
             if name == self._mine and value:
@@ -232,7 +232,7 @@ def _near(log: Log, counter: Counter, gap: Missing) -> Missing:
 def _place(log: Log, counter: Counter, producer: int, number: int) -> str:
     for place, first, last in counter.where(producer, number):
         for records in log.batches({place: first}, {place: last + 1}):
-            for entry in map(Entry.of, records):
-                if counter.is_of(entry, producer, number):
-                    return f"{place[0]}/{place[1]}/{entry.offset}"
+            for _, offset, headers, _ in map(entry, records):
+                if counter.is_of(headers, producer, number):
+                    return f"{place[0]}/{place[1]}/{offset}"
     return ""

@@ -19,7 +19,8 @@ QUIET_S: Final = 20.0
 SHORT_S: Final = 3.0
 """The broker says for this long that a partition ends, though more was acknowledged: it does."""
 LIMIT_S: Final = 3_600.0
-RECORDS_AT_ONCE: Final = 10_000
+RECORDS_AT_ONCE: Final = 1_000
+"""More at once are slower: the collector of cycles goes through all of them again and again."""
 POLL_S: Final = 0.2
 
 
@@ -55,17 +56,7 @@ class Log:
         """Where each partition ends now. What the broker says when asked may lie inside the last
         batch (Tansu), so the rest is read until the end is met.
         """
-        try:
-            known = self._consumer.list_topics(timeout=CALL_S).topics
-            end = {
-                (topic, number): self._consumer.get_watermark_offsets(
-                    TopicPartition(topic, number), timeout=CALL_S
-                )[1]
-                for topic in topics
-                for number in (known[topic].partitions if topic in known else ())
-            }
-        except KafkaException as error:
-            raise LogError(f"the broker does not say where the log ends: {error}") from error
+        end = self._told_ends(topics)
         self._assign(end)
         open_, deadline = set(end), time.monotonic() + ENDS_S
         while open_ and time.monotonic() < deadline:
@@ -113,6 +104,25 @@ class Log:
             if left and (quiet_s > QUIET_S or is_late):
                 raise LogError(self._short(min(left), end, is_late=is_late))
         self._consumer.unassign()
+
+    def _told_ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """What the broker says; new topics may have no leader for a moment."""
+        wanted, deadline = list(topics), time.monotonic() + CALL_S
+        while True:
+            try:
+                known = self._consumer.list_topics(timeout=CALL_S).topics
+                return {
+                    (topic, number): self._consumer.get_watermark_offsets(
+                        TopicPartition(topic, number), timeout=CALL_S
+                    )[1]
+                    for topic in wanted
+                    for number in (known[topic].partitions if topic in known else ())
+                }
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    text = f"the broker does not say where the log ends: {error}"
+                    raise LogError(text) from error
+                time.sleep(POLL_S)
 
     def _assign(self, begin: Mapping[Place, int]) -> None:
         try:

@@ -37,6 +37,8 @@ def sums(kind: str, value: bytes) -> Sums:
     """Of one message of this kind's topic: one JSON event, several as lines or as an array, or a
     frame.
     """
+    if value[:1] == b"{" and b"\n" not in value:  # first what there is most of
+        return _event(kind, value)
     if value[:4] == FRAME:
         return _frame(kind, value)
     if value[:1] == b"[":

@@ -4,7 +4,6 @@ else.
 
 import json
 from collections import Counter as Tally
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
@@ -12,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import census
-from fenghuo.loadtest.census import Counter, Entry
+from fenghuo.loadtest.census import Counter, Entry, Headers
 from fenghuo.loadtest.result import Missing, Numbers, Totals
 from fenghuo.schemas.lane import REAL, SHADOW
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER, Mark, header
 from tests.loadtest.runs import RUN, produced
 
-Headers = Sequence[tuple[str, bytes | None]]
 SENT = {0: 40, 3: 25}
 UNSURE = {0: ((3, 5), (17, 17)), 3: ((24, 24),)}
 PLACES = [("orders", 0), ("orders", 1), ("traffic", 0), ("complaints", 2)]
@@ -36,7 +34,7 @@ class Sent(NamedTuple):
     def entry(self, offset: int, *, shadow: bool) -> Entry:
         mark = Mark(RUN, self.producer, self.number, shadow=shadow)
         value = json.dumps({"status": "paid", "amount_fen": self.fen}).encode()
-        return Entry(self.place, offset, [header(mark)], value)
+        return self.place, offset, [header(mark)], value
 
     @property
     def totals(self) -> Totals:
@@ -116,9 +114,9 @@ def test_only_records_of_others_in_the_same_lane_are_foreign(lane: str) -> None:
     plain: list[Headers] = [[], [("trace", b"1")]]
     there: list[Headers] = [[(other, f"{RUN}.0.1".encode())], *(plain if shadow else [])]
     counting = counter(shadow=shadow)
-    counting.see([Entry(("orders", 0), 0, headers, b"{}") for headers in (*here, *there)])
+    counting.see([(("orders", 0), 0, headers, b"{}") for headers in (*here, *there)])
     if not shadow:
-        counting.see([Entry(("orders", 0), 0, headers, b"{}") for headers in plain])
+        counting.see([(("orders", 0), 0, headers, b"{}") for headers in plain])
 
     found = counting.census()
     assert found.foreign == len(here) + (0 if shadow else len(plain))
@@ -128,7 +126,7 @@ def test_only_records_of_others_in_the_same_lane_are_foreign(lane: str) -> None:
 def test_a_record_with_more_headers_is_known_by_its_mark() -> None:
     counting = counter(shadow=False)
     headers = [("trace", b"1"), (RUN_HEADER, f"{RUN}.0.0".encode())]
-    counting.see([Entry(("traffic", 0), 0, headers, b"{}")])
+    counting.see([(("traffic", 0), 0, headers, b"{}")])
 
     assert counting.census().found == {"traffic": Totals(1, 1)}
 
