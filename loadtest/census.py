@@ -5,6 +5,7 @@ they add up to (see `payload`).
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,6 +26,10 @@ MISSING_MAX: Final = 1_000
 """Gaps that are named; the rest is only counted."""
 NEAR_MAX: Final = 20
 """Gaps whose neighbours are looked for: each takes a second look at the log."""
+NEAR_S: Final = 30.0
+"""As long as neighbours are looked for."""
+STRETCH_RECORDS: Final = 8_192
+"""So many records share one memory of where they lie: a second look goes through all of them."""
 NUMBERS_MAX: Final = 1 << 32
 """Most records of a run: 512 MB of bits."""
 FOUND, UNSURE, AGAIN = range(3)
@@ -89,12 +94,13 @@ def take(
         for records in log.batches(begin, end, limit_s=limit_s):
             counter.see([entry(record) for record in records])
         found = counter.census()
-        named = [_near(log, counter, gap) for gap in found.missing[:NEAR_MAX]]
-    return msgspec.structs.replace(
-        found,
-        missing=(*named, *found.missing[NEAR_MAX:]),
-        seconds=round(time.monotonic() - began_s, 3),
-    )
+        seconds = round(time.monotonic() - began_s, 3)
+        missing, until_s = list(found.missing), time.monotonic() + NEAR_S
+        for at, gap in enumerate(missing[:NEAR_MAX]):
+            if time.monotonic() < until_s:
+                with suppress(LogError):  # the gap is known without its neighbours
+                    missing[at] = _near(log, counter, gap)
+    return msgspec.structs.replace(found, missing=tuple(missing), seconds=seconds)
 
 
 def entry(record: Record) -> Entry:
@@ -104,20 +110,29 @@ def entry(record: Record) -> Entry:
 
 
 class _Stretch(NamedTuple):
-    """Records of one producer that were read together from one partition."""
+    """Records of one producer that lie near one another in one partition: numbers from low to
+    high, offsets from first to last.
+    """
 
-    producer: int
+    records: int
     low: int
     high: int
-    place: Place
     first: int
     last: int
 
+    def joined(self, other: "_Stretch") -> "_Stretch":
+        """Both as one."""
+        return _Stretch(
+            self.records + other.records,
+            min(self.low, other.low),
+            max(self.high, other.high),
+            min(self.first, other.first),
+            max(self.last, other.last),
+        )
+
 
 class Counter:
-    """Enters records, thousands at once. Pure; remembers a bit of each, and where each thousand
-    lay.
-    """
+    """Enters records, many at once. Pure; remembers a bit of each, and where thousands of them lie."""
 
     def __init__(self, produced: Produced, *, shadow: bool) -> None:
         if (total := sum(n.sent for n in produced.numbers)) > NUMBERS_MAX:
@@ -130,7 +145,7 @@ class Counter:
         self._seen = {n.producer: Seen(n.sent) for n in produced.numbers}
         self._twice: dict[int, Seen] = {}
         self._sums = np.zeros((3, len(KINDS), 4), np.int64)
-        self._stretches: list[_Stretch] = []
+        self._stretches: dict[tuple[int, Place], list[_Stretch]] = {}
         self._duplicates = self._foreign = 0
 
     def see(self, entries: Sequence[Entry]) -> None:
@@ -183,9 +198,10 @@ class Counter:
         if not 0 <= number < size or not self._seen[producer].has(np.array([number]))[0]:
             return []
         return [
-            (stretch.place, stretch.first, stretch.last)
-            for stretch in self._stretches
-            if stretch.producer == producer and stretch.low <= number <= stretch.high
+            (place, stretch.first, stretch.last)
+            for (of, place), stretches in self._stretches.items()
+            for stretch in stretches
+            if of == producer and stretch.low <= number <= stretch.high
         ]
 
     def is_of(self, headers: Headers, producer: int, number: int) -> bool:
@@ -216,9 +232,13 @@ class Counter:
         for which in (FOUND, UNSURE, AGAIN):
             chosen = rows[fate == which]
             self._sums[which, kind] += (len(chosen), *chosen[:, 2:].sum(axis=0))
-        ranges = (numbers.min(), numbers.max(), offsets.min(), offsets.max())
-        low, high, first, last = (int(bound) for bound in ranges)
-        self._stretches.append(_Stretch(producer, low, high, place, first, last))
+        bounds = (numbers.min(), numbers.max(), offsets.min(), offsets.max())
+        new = _Stretch(len(rows), *(int(bound) for bound in bounds))
+        held = self._stretches.setdefault((producer, place), [])
+        if held and held[-1].records + new.records <= STRETCH_RECORDS:
+            held[-1] = held[-1].joined(new)
+        else:
+            held.append(new)
 
 
 def _near(log: Log, counter: Counter, gap: Missing) -> Missing:

@@ -50,7 +50,8 @@ class Panel:
         """The newest look."""
         self._recent.append(sample)
         self._rates.append(max(0.0, self.rate("sent") or 0.0))
-        if sample.fresh_ms is not None:
+        # after the plan's end no event is newer, and all that grows is their age
+        if sample.fresh_ms is not None and sample.at_ms <= self._seconds * 1000:
             self._fresh.append(sample.fresh_ms)
 
     def rate(self, name: str) -> float | None:

@@ -145,3 +145,23 @@ def test_gaps_that_are_too_many_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_run_of_too_many_records_is_not_counted() -> None:
     with pytest.raises(census.CensusError, match="at most 4294967296 records, got 4294967297"):
         Counter(produced(numbers=(Numbers(0, (1 << 32) + 1),)), shadow=False)
+
+
+@settings(deadline=None)
+@given(logs(), st.integers(1, 9), st.integers(1, 30))
+def test_a_record_lies_where_it_is_looked_for(log: list[Sent], at_once: int, together: int) -> None:
+    counting = counter(shadow=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(census, "STRETCH_RECORDS", together)
+        for begin in range(0, len(log), at_once):
+            part = enumerate(log[begin : begin + at_once], begin)
+            counting.see([sent.entry(offset, shadow=False) for offset, sent in part])
+
+    for offset, sent in enumerate(log):
+        found = counting.where(sent.producer, sent.number)
+        assert any(at == sent.place and first <= offset <= last for at, first, last in found)
+    known = {(sent.producer, sent.number) for sent in log}
+    for producer, sent_ in SENT.items():
+        for number in {-1, sent_, *range(sent_)}:
+            if (producer, number) not in known:
+                assert counting.where(producer, number) == []

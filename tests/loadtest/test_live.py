@@ -75,6 +75,14 @@ def test_a_panel_tells_every_hop_its_rate_and_freshness() -> None:
     )
 
 
+def test_the_age_of_events_after_the_end_is_no_freshness() -> None:
+    panel = Panel("a run", 2)
+    for number in range(9):
+        panel.add(second(number))
+
+    assert panel.line().endswith("fresh 800 ms, p50 100, p99 200")
+
+
 def test_a_panel_without_samples_waits() -> None:
     panel = Panel("a run", 60)
 
