@@ -132,7 +132,7 @@ class _Stretch(NamedTuple):
 
 
 class Counter:
-    """Enters records, many at once. Pure; remembers a bit of each, and where thousands of them lie."""
+    """Enters records, many at once. Pure; remembers a bit of each, and where thousands lie."""
 
     def __init__(self, produced: Produced, *, shadow: bool) -> None:
         if (total := sum(n.sent for n in produced.numbers)) > NUMBERS_MAX:

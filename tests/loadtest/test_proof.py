@@ -290,3 +290,13 @@ def test_unsure_records_may_be_bad_as_well() -> None:
 
 def changed(value: Any, field: str, by: int) -> Any:
     return msgspec.structs.replace(value, **{field: getattr(value, field) + by})
+
+
+def test_losses_before_and_after_the_log_add_up_and_the_worst_hop_is_told() -> None:
+    census = Census(found={"order": Totals(8, 8, 4, 400)}, unread=2)
+    part = {"order": Totals(0, 5, 4, 400)}
+    whole = {"order": Totals(0, 8, 4, 400)}
+    proof = prove(produced(ONE), census, Books({}, {}, {}), Books({"order": Fate(7)}, part, whole))
+
+    assert proof.lost == 2 + 3
+    assert proof.closed is False
