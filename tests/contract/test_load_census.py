@@ -12,7 +12,7 @@ from fenghuo.loadtest.result import Missing, Numbers, Produced, Totals
 from fenghuo.schemas.marks import Mark, header
 from fenghuo.streams import kafka as calls
 from tests.contract.conftest import Broker
-from tests.loadtest.runs import RUN, place, produced
+from tests.loadtest.proven import RUN, place, produced
 
 pytestmark = pytest.mark.real
 

@@ -15,7 +15,7 @@ from fenghuo.loadtest.census import Counter, Entry, Headers
 from fenghuo.loadtest.result import Missing, Numbers, Totals
 from fenghuo.schemas.lane import REAL, SHADOW
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER, Mark, header
-from tests.loadtest.runs import RUN, produced
+from tests.loadtest.proven import RUN, produced
 
 SENT = {0: 40, 3: 25}
 UNSURE = {0: ((3, 5), (17, 17)), 3: ((24, 24),)}

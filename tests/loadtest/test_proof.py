@@ -13,7 +13,7 @@ from fenghuo.loadtest.census import Census
 from fenghuo.loadtest.proof import CURE, prove
 from fenghuo.loadtest.result import HOPS, Missing, Numbers, Produced, Proof, Totals
 from fenghuo.schemas.topics import KINDS
-from tests.loadtest.runs import produced
+from tests.loadtest.proven import produced
 
 LATER = ("counted", "store", "api")
 Case = tuple[Produced, Census, Books, Books]
