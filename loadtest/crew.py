@@ -25,6 +25,8 @@ LEAD_MS: Final = 300
 GRACE_S: Final = 20.0
 """A producer that was told to stop and has not handed in its books by then is given up."""
 
+Crew = dict[Any, BaseProcess]
+"""Our end of the pipe (a Connection) to each process."""
 Watch = Callable[[Mapping[int, Progress]], None]
 """Called with the newest progress of every producer."""
 
@@ -44,8 +46,9 @@ def send(
     up. `begun` is called with the start, `watch` with the progress.
     """
     context = multiprocessing.get_context("spawn")
-    crew: dict[Connection, BaseProcess] = {}
+    crew: Crew = {}
     try:
+        process: BaseProcess
         for job in jobs:
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(job, theirs), daemon=True)
@@ -67,7 +70,7 @@ def send(
                 process.join()
 
 
-def _await_ready(crew: Mapping[Connection, BaseProcess], stop: threading.Event) -> None:
+def _await_ready(crew: Crew, stop: threading.Event) -> None:
     deadline = time.monotonic() + READY_S_MAX
     for pipe in crew:
         while not pipe.poll(0.05):
@@ -78,10 +81,8 @@ def _await_ready(crew: Mapping[Connection, BaseProcess], stop: threading.Event) 
         _received(pipe, crew)
 
 
-def _collect(
-    crew: Mapping[Connection, BaseProcess], stop: threading.Event, watch: Watch
-) -> list[Produced]:
-    books: dict[Connection, Produced] = {}
+def _collect(crew: Crew, stop: threading.Event, watch: Watch) -> list[Produced]:
+    books: dict[Any, Produced] = {}
     progress: dict[int, Progress] = {}
     told, deadline = False, float("inf")
     while len(books) < len(crew):
@@ -92,9 +93,9 @@ def _collect(
         if time.monotonic() > deadline:
             raise CrewError(f"a producer did not stop within {GRACE_S:.0f} s")
         for pipe in wait([pipe for pipe in crew if pipe not in books], 0.1):
-            found = _received(pipe, crew)  # type: ignore[arg-type]
+            found = _received(pipe, crew)
             if isinstance(found, Produced):
-                books[pipe] = found  # type: ignore[index]
+                books[pipe] = found
             elif isinstance(found, Progress):
                 progress[found.producer] = found
         if progress:
@@ -102,7 +103,7 @@ def _collect(
     return [books[pipe] for pipe in crew]
 
 
-def _received(pipe: Connection, crew: Mapping[Connection, BaseProcess]) -> Any:
+def _received(pipe: Any, crew: Crew) -> Any:
     """The next word of a producer; raises CrewError when that is its last one."""
     try:
         kind, _, data = pipe.recv_bytes().partition(b" ")

@@ -21,7 +21,7 @@ from fenghuo.loadtest.observe import Observer
 from fenghuo.loadtest.plan import BatchIterator
 from fenghuo.loadtest.producer import Job
 from fenghuo.loadtest.result import Produced, Proof, Run, Told, Watched
-from fenghuo.schemas.lane import REAL, SHADOW
+from fenghuo.schemas.lane import REAL, SHADOW, Lane
 from fenghuo.schemas.topics import TOPIC_OF
 
 QUIET_S: Final = 15.0
@@ -40,6 +40,10 @@ class Plan(Protocol):
     @property
     def seconds(self) -> int:
         """How long it lasts."""
+
+    @property
+    def rate_per_s(self) -> int:
+        """Events a second at its peak."""
 
     @property
     def kind(self) -> str:
@@ -74,14 +78,14 @@ class Options:
     quiet: bool = False
 
 
-def run(plan: Plan, name: str, options: Options, told: Told, stop: threading.Event) -> Run:
+def run(plan: Plan, name: str, options: Options, told: Told, *, stop: threading.Event) -> Run:
     """One run. Raises CrewError, CensusError before anything was sent; later troubles are in its
     proof.
     """
     with ExitStack() as stack:
         title = f"{told.shape}, peak {told.rate_per_s:,} events/s, lane {told.lane}"
         live = stack.enter_context(Live(title, plan.seconds, quiet=options.quiet))
-        lane = SHADOW if options.shadow else REAL
+        lane: Lane = SHADOW if options.shadow else REAL
         source = accounts.Source(options.url, options.store, lane) if options.watch else None
         if source:
             stack.callback(source.close)
@@ -108,12 +112,12 @@ def run(plan: Plan, name: str, options: Options, told: Told, stop: threading.Eve
         )
         if not source:
             nothing = proof.prove(produced, None, None, None)
-            return _closed(told, produced, nothing, observer.watched(None), options)
+            return _closed(told, produced, nothing, observer.watched(None), options=options)
         asked = (source, before, why)
         found, watched = _proven(
             produced, begin, asked, observer=observer, live=live, options=options, stop=stop
         )
-        return _closed(told, produced, found, watched, options)
+        return _closed(told, produced, found, watched, options=options)
 
 
 def _proven(
@@ -228,7 +232,7 @@ def _quiet(source: accounts.Source, stop: threading.Event) -> tuple[Books, str]:
 
 
 def _closed(
-    told: Told, produced: Produced, proven: Proof, watched: Watched, options: Options
+    told: Told, produced: Produced, proven: Proof, watched: Watched, *, options: Options
 ) -> Run:
     judged = verdict.judge(produced, proven, watched, options.expected)
     return Run(told, produced, proven, watched, judged)

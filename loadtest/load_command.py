@@ -25,7 +25,7 @@ from fenghuo.loadtest.expect import DEFAULT, ExpectError, Seen, expectation, qua
 from fenghuo.loadtest.load import Options, Plan
 from fenghuo.loadtest.mapping import MappingError
 from fenghuo.loadtest.recorded import Recorded
-from fenghuo.loadtest.result import Run, Told
+from fenghuo.loadtest.result import Knee, Run, Told
 from fenghuo.loadtest.shape import ShapeError, shape
 from fenghuo.loadtest.storm import Storm
 from fenghuo.schemas import campaign
@@ -54,24 +54,24 @@ _UNUSABLE: Final = (
 class Asked:
     """What the command line asked for."""
 
-    rate: int
-    seconds: int
+    rate: int = 1_000
+    seconds: int = 10
     form: str = "json"
     seed: int = 1
     shape: str = "constant"
     weights: tuple[float, float, float] = (30.0, 68.0, 2.0)
-    region: tuple[str, ...] = ()
+    region: tuple[str, ...] | None = None
     incident: str = "none"
-    bad: tuple[str, ...] = ()
+    bad: tuple[str, ...] | None = None
     skew: float = 0.0
     processes: int = 1
     shadow: bool = False
-    expect: tuple[str, ...] = ()
+    expect: tuple[str, ...] | None = None
     watch: bool = True
     settle_s: float = 30.0
     find_capacity: bool = False
     recording: str = ""
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...] | None = None
     speed: float = 1.0
     as_json: bool = False
     html: Path | None = None
@@ -125,7 +125,7 @@ def _run(asked: Asked, where: Where, stop: threading.Event) -> Run:
     )
     told = _told(asked, where, plan)
     if not asked.find_capacity:
-        return load.run(plan, _name(), options, told, stop)
+        return load.run(plan, _name(), options, told, stop=stop)
     if not isinstance(plan, Storm):
         raise UsageError("--find-capacity: a recording has a rate of its own")
     return _search(plan, options, told, stop)
@@ -139,7 +139,7 @@ def _search(plan: Storm, options: Options, told: Told, stop: threading.Event) ->
     while (rate := search.next_rate) is not None and not stop.is_set():
         step_plan = replace(plan, rate_per_s=rate, seconds=seconds)
         step_told = msgspec.structs.replace(told, rate_per_s=rate, seconds=seconds)
-        last = load.run(step_plan, _name(), options, step_told, stop)
+        last = load.run(step_plan, _name(), options, step_told, stop=stop)
         knee = _knee(rate, last)
         steps.append(knee)
         if not options.quiet:
@@ -152,7 +152,7 @@ def _search(plan: Storm, options: Options, told: Told, stop: threading.Event) ->
     return msgspec.structs.replace(found, knee=tuple(sorted(steps, key=lambda s: s.rate_per_s)))
 
 
-def _knee(rate: int, run: Run) -> capacity.Knee:
+def _knee(rate: int, run: Run) -> Knee:
     seen = Seen(run.produced, run.proof, run.watched)
     sent = [second.sent for second in seen.produced.seconds]
     while_sending = [s for s in run.watched.samples if s.at_ms <= run.told.seconds * 1000]
@@ -168,7 +168,7 @@ def _knee(rate: int, run: Run) -> capacity.Knee:
 
 def _plan(asked: Asked, where: Where) -> Plan:
     if asked.recording:
-        return Recorded.of(asked.recording, asked.files, asked.speed)
+        return Recorded.of(asked.recording, asked.files or (), asked.speed)
     if asked.form not in ("json", "frame"):
         raise UsageError(f"--format: expected json or frame, got {asked.form!r}")
     if asked.incident not in ("none", "demo"):
@@ -179,7 +179,7 @@ def _plan(asked: Asked, where: Where) -> Plan:
         raise UsageError(f"--skew: expected a share from 0 to 1, got {asked.skew}")
     labels = {k: tuple(v) for k, v in campaign.load(where.campaign_path).labels.items()}
     seconds = _between("--seconds", asked.seconds, SECONDS_MAX)
-    bad = faults.faults(asked.bad)
+    bad = faults.faults(asked.bad or ())
     incidents = people.demo_incidents(labels) if asked.incident == "demo" else ()
     if bad.burst > 1:
         span = (seconds * 400, seconds * 600)
@@ -189,7 +189,7 @@ def _plan(asked: Asked, where: Where) -> Plan:
             labels=labels,
             seed=asked.seed,
             weights=asked.weights,
-            region_share=_shares(asked.region, labels["region"]),
+            region_share=_shares(asked.region or (), labels["region"]),
             incidents=incidents,
             brushing=bad.brushing,
         ),
@@ -223,7 +223,7 @@ def _told(asked: Asked, where: Where, plan: Plan) -> Told:
         settings={
             "processes": str(asked.processes),
             "partitions": ", ".join(f"{t} {n}" for t, n in sorted(where.partitions.items())),
-            "bad": ", ".join(asked.bad) or "none",
+            "bad": ", ".join(asked.bad or ()) or "none",
             "skew": f"{asked.skew:g}",
             "mix": "/".join(f"{weight:g}" for weight in asked.weights),
         },

@@ -99,17 +99,25 @@ class Sender:
             batch = ahead.popleft()
             ledger.plan(batch)
             for message in batch:
-                while (wait_s := message.due_ms / 1000 - self._now_s()) > 0 and not self._stopped:
-                    self._idle(wait_s, batches, ahead)
-                if self._stopped:
-                    break
-                self._send(message)
+                if self._is_due(message, batches, ahead):
+                    self._send(message)
         self._settle()
         step_ms = round((time.time() - start_ms / 1000 - self._now_s()) * 1000)
         return ledger.closed(clock_step_ms=step_ms, stopped=self._stopped)
 
     def _now_s(self) -> float:
         return time.monotonic() - self._zero_s
+
+    def _is_due(
+        self, message: Message, batches: BatchIterator, ahead: deque[list[Message]]
+    ) -> bool:
+        """Wait until it is; False once told to stop."""
+        while not self._stopped:
+            wait_s = message.due_ms / 1000 - self._now_s()
+            if wait_s <= 0:
+                return True
+            self._idle(wait_s, batches, ahead)
+        return False
 
     def _idle(self, wait_s: float, batches: BatchIterator, ahead: deque[list[Message]]) -> None:
         """Time until something is due: answers, progress, and the next tick laid out early."""

@@ -5,7 +5,7 @@ neither condemn nor acquit. Every reason is kept.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from fenghuo.loadtest.expect import Expectation, Seen, gate, quantiles
 from fenghuo.loadtest.result import Gate, Produced, Proof, Verdict, Watched
@@ -28,11 +28,10 @@ def judge(
     if proof.closed is False:
         failed += ["the books do not close", *proof.problems]
     if invalid:
-        return Verdict("INVALID", (*invalid, *failed), gates)
+        return Verdict("INVALID", tuple(dict.fromkeys((*invalid, *failed))), gates)
     if failed:
-        return Verdict("FAIL", tuple(failed), gates)
-    outcome: Literal["PASS"] = "PASS"
-    return Verdict(outcome, tuple(g.reason for g in gates), gates)
+        return Verdict("FAIL", tuple(dict.fromkeys(failed)), gates)
+    return Verdict("PASS", tuple(g.reason for g in gates), gates)
 
 
 def _gate(expected: Expectation, seen: Seen) -> Gate:

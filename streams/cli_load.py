@@ -1,98 +1,60 @@
 """`fenghuo load`: the load tester's place on the command line."""
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated as A  # noqa: N817  two dozen of them
+from typing import Any
 
 import typer
+from typer import Option
 
 from fenghuo.streams.cli import app, settings, with_topics
 
 SHADOW_PORTS = 4
 """`fenghuo up --shadow` has the shadow lane's api so far above the real one's."""
+_SHAPES = "constant, ramp, steps, spike or festival; also ramp:from=20, steps:count=5, ..."
+_EXPECT = "a gate such as 'p99_ms<1000'; lost==0 and duplicates==0 where none is given"
+_BAD = "NAME=SHARE of late, disorder, duplicate, malformed, brushing; burst=FACTOR"
+_API = "address of the lane's page; else FENGHUO_HTTP_HOST and _PORT"
 
 
 @app.command()
-def load(  # noqa: PLR0917  typer reads the options from the signature
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="with --recording: what was recorded")
-    ] = None,
-    rate: Annotated[int, typer.Option(help="events a second at the peak")] = 1_000,
-    seconds: Annotated[int, typer.Option(help="how long")] = 10,
-    shape: Annotated[
-        str,
-        typer.Option(help="constant, ramp, steps, spike or festival; ramp:from=20 and the like"),
-    ] = "constant",
-    form: Annotated[str, typer.Option("--format", help="json or frame")] = "json",
-    seed: Annotated[int, typer.Option(help="same seed, same events")] = 1,
-    expect: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="a gate such as 'p99_ms<1000'; lost==0 and duplicates==0 if none is given"
-        ),
-    ] = None,
-    shadow: Annotated[
-        bool, typer.Option("--shadow", help="in the lane of load runs: no real number sees it")
-    ] = False,
-    processes: Annotated[int, typer.Option(help="producers, best one a core")] = 1,
-    orders: Annotated[float, typer.Option(help="weight of orders in the mix")] = 30.0,
-    traffic: Annotated[float, typer.Option(help="weight of traffic in the mix")] = 68.0,
-    complaints: Annotated[float, typer.Option(help="weight of complaints in the mix")] = 2.0,
-    region: Annotated[list[str] | None, typer.Option(help="NAME=SHARE of a hot region")] = None,
-    skew: Annotated[float, typer.Option(help="share of the records that go to partition 0")] = 0.0,
-    bad: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=SHARE of late, disorder, duplicate, malformed, brushing; burst=FACTOR"
-        ),
-    ] = None,
-    incident: Annotated[str, typer.Option(help="none, or demo")] = "none",
-    recording: Annotated[str, typer.Option(help="a mapping: send FILES instead")] = "",
-    speed: Annotated[float, typer.Option(help="with --recording: times recorded time")] = 1.0,
-    find_capacity: Annotated[
-        bool, typer.Option("--find-capacity", help="search the highest rate that holds")
-    ] = False,
-    watch: Annotated[bool, typer.Option(help="watch, prove and judge; else only send")] = True,
-    settle: Annotated[float, typer.Option(help="patience (s) when nothing moves any more")] = 30.0,
-    api: Annotated[
-        str, typer.Option(help="the lane's page; else FENGHUO_HTTP_HOST and _PORT")
-    ] = "",
-    html: Annotated[Path | None, typer.Option(help="write the report to this file")] = None,
-    campaign: Annotated[
-        Path | None, typer.Option("--campaign", help="campaign file (FENGHUO_CAMPAIGN)")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="one JSON object on standard output")
-    ] = False,
+def load(  # noqa: PLR0917  typer reads the options from the signature, `ctx` holds their values
+    ctx: typer.Context,
+    files: A[list[Path] | None, typer.Argument(help="with --recording: what to send")] = None,
+    rate: A[int, Option(help="events a second at the peak")] = 1_000,
+    seconds: A[int, Option(help="how long")] = 10,
+    shape: A[str, Option(help=_SHAPES)] = "constant",
+    form: A[str, Option("--format", help="json or frame")] = "json",
+    seed: A[int, Option(help="same seed, same events")] = 1,
+    expect: A[list[str] | None, Option(help=_EXPECT)] = None,
+    shadow: A[bool, Option("--shadow", help="in a lane that no real number sees")] = False,
+    processes: A[int, Option(help="producers, at most one a core")] = 1,
+    orders: A[float, Option(help="weight of orders in the mix")] = 30.0,
+    traffic: A[float, Option(help="weight of traffic in the mix")] = 68.0,
+    complaints: A[float, Option(help="weight of complaints in the mix")] = 2.0,
+    region: A[list[str] | None, Option(help="NAME=SHARE of a hot region")] = None,
+    skew: A[float, Option(help="share of records beyond its own for partition 0")] = 0.0,
+    bad: A[list[str] | None, Option(help=_BAD)] = None,
+    incident: A[str, Option(help="none, or demo")] = "none",
+    recording: A[str, Option(help="a mapping: send FILES instead of generated events")] = "",
+    speed: A[float, Option(help="with --recording: times recorded time")] = 1.0,
+    find_capacity: A[bool, Option("--find-capacity", help="search the rate that holds")] = False,
+    watch: A[bool, Option(help="watch, prove and judge; else only send")] = True,
+    settle_s: A[float, Option("--settle", help="patience (s) when nothing moves")] = 30.0,
+    api: A[str, Option(help=_API)] = "",
+    html: A[Path | None, Option(help="write the report to this file")] = None,
+    campaign: A[Path | None, Option(help="campaign file (FENGHUO_CAMPAIGN)")] = None,
+    as_json: A[bool, Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:
-    """Send events at planned times, prove that each arrived: 0 PASS, 1 FAIL, 2 INVALID."""
+    """Send events at planned times and prove that each arrived: 0 PASS, 1 FAIL, 2 INVALID."""
     from fenghuo.loadtest.load_command import Asked, Where, main
     from fenghuo.schemas.topics import TOPIC_OF
 
     chosen = with_topics(settings(campaign))
     port = chosen.http_port + (SHADOW_PORTS if shadow else 0)
-    asked = Asked(
-        rate=rate,
-        seconds=seconds,
-        form=form,
-        seed=seed,
-        shape=shape,
-        weights=(orders, traffic, complaints),
-        region=tuple(region or ()),
-        incident=incident,
-        bad=tuple(bad or ()),
-        skew=skew,
-        processes=processes,
-        shadow=shadow,
-        expect=tuple(expect or ()),
-        watch=watch,
-        settle_s=settle,
-        find_capacity=find_capacity,
-        recording=recording,
-        files=tuple(files or ()),
-        speed=speed,
-        as_json=as_json,
-        html=html,
-    )
+    names = {field.name for field in fields(Asked)}
+    given = {name: _plain(value) for name, value in ctx.params.items() if name in names}
     where = Where(
         chosen.kafka,
         dict.fromkeys(TOPIC_OF.values(), chosen.partitions),
@@ -100,4 +62,9 @@ def load(  # noqa: PLR0917  typer reads the options from the signature
         chosen.store,
         Path(chosen.campaign),
     )
-    raise typer.Exit(main(asked, where))
+    raise typer.Exit(main(Asked(**given, weights=(orders, traffic, complaints)), where))
+
+
+def _plain(value: Any) -> Any:
+    """A list of options as a tuple, none given as none in it."""
+    return tuple(value) if isinstance(value, list) else value

@@ -30,6 +30,10 @@ from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
 STOP_S_MAX = 3.0
 """A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""
+SOONEST, COMPANY = 0.3, 0.05
+"""Shares of a tick: news makes no tick sooner than this after the last one, and waits so long for
+more of its kind.
+"""
 GC_OBJECTS = 100_000
 """New objects between two looks of the cycle collector; Python's own is 700."""
 
@@ -64,6 +68,8 @@ class Part(ABC):
     topics: Sequence[str]
     fetch_wait_ms = FETCH_WAIT_MS
     """How long the broker may hold a fetch back."""
+    ticks_apart = 1.0
+    """How long this part waits for news before it ticks all the same, in ticks."""
     compression: str | None = None
     """How the records it sends are compressed; pulses are already."""
 
@@ -73,6 +79,11 @@ class Part(ABC):
         """When this part last did what it is for, or had nothing to do."""
         self.app = self._app()
         self._stopping = asyncio.Event()
+        self._news = asyncio.Event()
+
+    def tick_soon(self) -> None:
+        """Something came that others wait for: tick before it is due."""
+        self._news.set()
 
     @abstractmethod
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
@@ -84,7 +95,7 @@ class Part(ABC):
 
     @abstractmethod
     async def on_tick(self) -> None:
-        """Called every tick_ms; raising ends the part."""
+        """Called every tick_ms, or sooner after `tick_soon`; raising ends the part."""
 
     async def on_stop(self) -> None:  # noqa: B027  most parts need none
         """Last words before leaving the group."""
@@ -119,6 +130,7 @@ class Part(ABC):
             broker_max_poll_interval=86_400.0,
             producer_max_request_size=MESSAGE_BYTES_MAX,
             producer_linger=0.005,
+            producer_max_batch_size=1 << 20,  # all pulses of a tick in one batch: one round trip
             producer_acks=-1,
             producer_compression_type=self.compression,
             agent_supervisor=mode.CrashingSupervisor,
@@ -192,11 +204,11 @@ class Part(ABC):
 
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
-        tick_s = self.settings.tick_ms / 1000
+        tick_s = self.settings.tick_ms / 1000 * self.ticks_apart
         due_s = loop.time()
         while True:
             due_s = max(due_s + tick_s, loop.time() + tick_s / 5)
-            await asyncio.sleep(due_s - loop.time())
+            due_s = await self._due(due_s, tick_s)
             if self.app.should_stop:
                 die(f"{self.name}: faust stopped: {getattr(self.app, '_crash_reason', None)!r}")
             with metrics.TICK.labels(self.name).time():
@@ -205,6 +217,17 @@ class Part(ABC):
                 except Exception as error:
                     _dying(self.name, error)
             self._watch(now_ms())
+
+    async def _due(self, due_s: float, tick_s: float) -> float:
+        """Wait for the next tick; the loop's time then."""
+        loop = asyncio.get_running_loop()
+        soonest_s = loop.time() + tick_s * SOONEST
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), due_s - loop.time())
+            due_s = min(due_s, max(soonest_s, loop.time() + tick_s * COMPANY))
+        await asyncio.sleep(due_s - loop.time())
+        self._news.clear()
+        return due_s
 
     def _watch(self, now: int) -> None:
         """The watchdog: no progress with work waiting ends the part."""

@@ -6,7 +6,7 @@ the shadow lane's workers to their limit costs a real one the reading, not the c
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,8 @@ from fenghuo.streams import kafka, lanes, metrics, windows
 from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
 from fenghuo.streams.part import Part, now_ms
 
+Record = tuple[str, str, bytes, Sequence[tuple[str, bytes]]]
+"""Topic, key, value, headers."""
 PENDING_MAX = 1_000_000
 """Rows a worker holds at most; then reading waits until they are published."""
 HEAD_MS = 1_000
@@ -115,6 +117,8 @@ class GatherPart(Part):
         self._head_ms: dict[TP, int] = {}
         self._positions: dict[TP, Position] = {}
         self._published = asyncio.Event()
+        self._reading = asyncio.Event()
+        self._reading.set()
         self._log = ""
         super().__init__(settings)
 
@@ -146,6 +150,7 @@ class GatherPart(Part):
         return {tp: state.next_offset for tp, state in self._states.items()}
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
+        await self._reading.wait()
         state = self._states.get(tp)
         if state is None or fetch.next_offset <= state.next_offset:
             return  # not ours any more, or read before
@@ -165,8 +170,18 @@ class GatherPart(Part):
             await self._published.wait()
 
     async def on_tick(self) -> None:
+        """Publish what changed. Meanwhile no fetch is counted: milliseconds for the counting, but
+        between two of them every answer of the broker would wait, and viewers with it.
+        """
+        self._reading.clear()
+        try:
+            await self._publish_all()
+        finally:
+            self._reading.set()
+
+    async def _publish_all(self) -> None:
         now = now_ms()
-        answers: list[Awaitable[Any]] = []
+        records: list[Record] = []
         positions: dict[TP, Position] = {}
         metrics.PENDING.labels(self.name).set(self._pending())
         for tp, state in list(self._states.items()):
@@ -175,10 +190,13 @@ class GatherPart(Part):
                 continue
             before, taken = self._positions.get(tp), state.take()
             self._head_ms[tp] = now
-            answers += await self._publish(tp, state.source, taken, now)
+            records += self._records(tp, state.source, taken, now)
             if taken.position != before:
                 positions[tp] = taken.position
+        # at once, so that they travel together and are judged together
+        answers = [await self.send(*record) for record in records]
         await asyncio.gather(*answers)
+        self._reading.set()
         self._published.set()
         # only now is everything before these positions safe
         safe = [await self._send_position(place) for place in positions.values()]
@@ -207,9 +225,8 @@ class GatherPart(Part):
         topic = self._named(topics.POSITIONS)
         return await self.send(topic, str(place.source), position.encode(place))
 
-    async def _publish(
-        self, tp: TP, source: Source, taken: Taken, now: int
-    ) -> list[Awaitable[Any]]:
+    def _records(self, tp: TP, source: Source, taken: Taken, now: int) -> list[Record]:
+        """What there is to publish of a source partition."""
         kind = topics.KIND_OF[tp.topic]
         read_ms = self._record_ms[tp]
         head = pulse.Head(
@@ -225,20 +242,15 @@ class GatherPart(Part):
             now - read_ms > self.settings.idle_ms,
             taken.tally,
         )
-        answers = [
-            await self.send(self._named(topics.PULSES), str(source), data)
-            for data in pulse.encode(head, taken.pulses)
-        ]
-        if len(taken.late):
-            answers += [
-                await self.send(self._named(topics.LATE), str(source), data)
-                for data in pulse.encode(head, taken.late)
-            ]
+        key, late = str(source), taken.late
+        topic = self._named(topics.PULSES)
+        records: list[Record] = [(topic, key, d, ()) for d in pulse.encode(head, taken.pulses)]
+        if len(late):
+            topic = self._named(topics.LATE)
+            records += [(topic, key, data, ()) for data in pulse.encode(head, late)]
         for letter in taken.letters:
-            value, headers = letters.to_record(letter)
-            topic = self._named(topics.REFUSED)
-            answers.append(await self.send(topic, str(source), value, headers))
+            records.append((self._named(topics.REFUSED), key, *letters.to_record(letter)))
             metrics.REFUSED.labels(kind, letter.reason).inc()
         metrics.PUBLISHED.labels(topics.PULSES).inc(len(taken.pulses))
         metrics.LAG.labels(tp.topic, tp.partition).set(head.end_offset - head.next_offset)
-        return answers
+        return records

@@ -19,8 +19,8 @@ from fenghuo.streams.gather import Fetch
 from fenghuo.streams.judge import Judge
 from fenghuo.streams.part import Part, now_ms
 
-BOARD_MS = 240
-"""A board is sent this often, which is every tick, and at once when a level changed."""
+BOARD_MS = 90
+"""A board is sent no more often than this, but at once when a level changed."""
 BOARDS_READ = 8
 log = logging.getLogger("fenghuo.judge")
 
@@ -30,6 +30,7 @@ class JudgePart(Part):
 
     name = "judge"
     compression = "gzip"
+    ticks_apart = 1.5  # pulses call for a tick; this is for when none come
 
     def __init__(self, settings: Settings) -> None:
         self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
@@ -70,6 +71,7 @@ class JudgePart(Part):
             judge.see(head, rows, offset)
         self._next = fetch.next_offset
         self.progress_ms = now_ms()
+        self.tick_soon()  # who watches waits for this: half a tick for pulses, none for the judge
 
     async def on_tick(self) -> None:
         judge = self._judge

@@ -10,8 +10,9 @@ import numpy as np
 from kafka import KafkaProducer
 from numpy.typing import NDArray
 
-from fenghuo.loadtest.frames import frame
-from fenghuo.loadtest.people import Draw
+from fenghuo.loadtest.faults import Faults
+from fenghuo.loadtest.frames import Tick, frame
+from fenghuo.loadtest.people import Crowd, Profiles
 from fenghuo.schemas.topics import KIND_OF, KINDS, TOPIC_OF
 from tests.contract.blocks import FIELDS
 
@@ -92,8 +93,10 @@ class Ledger:
             "user_id": np.ones(rows, np.uint32),
         }
         dt = np.arange(rows, dtype=np.uint16) % 500
-        draw = Draw("traffic", np.sort(dt), code, profiles, values)
-        self.send(TOPIC_OF["traffic"], frame(draw, now_ms - 600, slice(0, rows)), 2)
+        visits = Crowd("traffic", code, Profiles(profiles), values)
+        chance = np.random.default_rng(0)
+        tick = Tick(visits, np.sort(dt), 0, now_ms - 600, Faults(), chance, "scene")
+        self.send(TOPIC_OF["traffic"], frame(tick, slice(0, rows)), 2)
         for at in code.tolist():
             status = int(profiles["status"][at])
             region = str(profiles["region"][at])

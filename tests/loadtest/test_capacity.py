@@ -47,8 +47,7 @@ def test_a_lag_that_passes_is_no_lag_that_grows() -> None:
 
 def test_a_step_says_every_reason() -> None:
     lags = [sample(i, 10_000) for i in range(3)]
-    options = {"sent_per_s": 900.0, "samples": lags}
-    knee = step(1_000, reasons=["missed 7"], fresh_p99_ms=1_500.0, **options)  # type: ignore[arg-type]
+    knee = step(1_000, sent_per_s=900.0, reasons=["missed 7"], samples=lags, fresh_p99_ms=1_500.0)
     calm = step(1_000, sent_per_s=1e3, reasons=[], samples=[sample(0, 5)], fresh_p99_ms=80.0)
 
     assert not knee.held

@@ -3,11 +3,7 @@
 import gc
 import json
 import logging
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +17,6 @@ from fenghuo.loadtest import commands, drive
 from fenghuo.loadtest.drive import DriveError, Sender
 from fenghuo.loadtest.plan import Message
 from fenghuo.schemas.topics import plan
-from tests.loadtest import sets
 from tests.loadtest.test_recording import CSV, TEXT
 from tests.parts import kafka as kafka_part
 from tests.parts import tansu as tansu_part
@@ -34,20 +29,6 @@ pytestmark = [
 ]
 PARTITIONS = 4
 Need = Callable[[str], None]
-CAMPAIGN = """
-[campaign]
-name = "small"
-title = { zh = "小", en = "Small" }
-start = "2026-11-11T00:00:00+08:00"
-end = "2026-11-12T00:00:00+08:00"
-[labels]
-region = ["east", "south"]
-category = ["a", "b"]
-channel = ["app", "web"]
-payment = ["alipay", "card"]
-system = ["order", "payment"]
-type = ["logistics", "payment"]
-"""
 
 
 def create_topics(bootstrap: str) -> None:
@@ -169,12 +150,11 @@ def test_topics_that_do_not_fit_are_named(broker: str) -> None:
         Sender(broker, {"orders": 7})
 
 
-def test_replay_and_load_print_a_summary(
+def test_replay_prints_a_summary(
     broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "visits.toml").write_text(TEXT)
     (tmp_path / "log.csv").write_text(CSV)
-    (tmp_path / "small.toml").write_text(CAMPAIGN)
 
     code = commands.replay(
         str(tmp_path / "visits.toml"),
@@ -192,40 +172,12 @@ def test_replay_and_load_print_a_summary(
     assert summary["skipped"] == {}
     assert 0.5 <= summary["seconds"] < 10
 
-    for form, rate in (("json", 300), ("frame", 30_000)):
-        code = commands.load(
-            bootstrap=broker,
-            partitions=PARTITIONS,
-            campaign_path=tmp_path / "small.toml",
-            rate=rate,
-            seconds=1,
-            form=form,
-            as_json=True,
-        )
-        summary = json.loads(capsys.readouterr().out)
-        assert code == commands.OK
-        assert summary["events"] == rate
-        assert sum(count["events"] for count in summary["by_topic"].values()) == rate
 
-
-def test_what_cannot_be_used_is_said_and_exits_2(
-    broker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_an_unknown_mapping_is_said_and_exits_2(
+    broker: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = {"bootstrap": broker, "partitions": PARTITIONS}
-    (tmp_path / "small.toml").write_text(CAMPAIGN)
-    small = tmp_path / "small.toml"
-
     assert commands.replay("nothing", [], bootstrap=broker, partitions=PARTITIONS) == 2
     assert "expected a file or one of alibaba-gentd26" in capsys.readouterr().err
-    for arguments, words in (
-        ({"rate": 0}, "--rate: expected 1 to"),
-        ({"form": "xml"}, "--format: expected json or frame, got 'xml'"),
-        ({"region": ["moon=1"]}, "--region: expected NAME=SHARE with a region (east, south)"),
-        ({"orders": -1.0}, "mix: expected weights"),
-    ):
-        options = {"rate": 10, "seconds": 1, **where, **arguments}
-        assert commands.load(campaign_path=small, **options) == 2  # type: ignore[arg-type]
-        assert words in capsys.readouterr().err
 
 
 def test_no_broker_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,38 +210,6 @@ def test_a_stop_while_the_broker_is_away_ends_within_5_s_and_owns_up(need: Need)
     assert (summary.sent, summary.acknowledged, summary.failed) == (200, 100, 100)
     assert summary.stopped
     assert not summary.complete
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_command_with_its_summary(
-    broker: str, tmp_path: Path, number: signal.Signals
-) -> None:
-    (tmp_path / "small.toml").write_text(CAMPAIGN)
-    script = (
-        "import sys; from pathlib import Path; from fenghuo.loadtest import commands; "
-        f"sys.exit(commands.load(bootstrap={broker!r}, partitions={PARTITIONS}, rate=200, "
-        f"seconds=600, campaign_path=Path({str(tmp_path / 'small.toml')!r}), as_json=True))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=sets.ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ},
-    )
-    try:
-        time.sleep(3)
-        process.send_signal(number)
-        asked = time.monotonic()
-        out, _ = process.communicate(timeout=15)
-        assert time.monotonic() - asked < 5
-    finally:
-        process.kill()
-        process.wait()
-    summary = json.loads(out)
-    assert process.returncode == commands.INCOMPLETE
-    assert summary["stopped"]
-    assert 0 < summary["acknowledged"] == summary["sent"] < summary["planned"]
 
 
 @pytest.mark.slow

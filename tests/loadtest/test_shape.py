@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.loadtest.shape import CONSTANT, ShapeError, shape
+from fenghuo.loadtest.shape import CONSTANT, Shape, ShapeError, shape
 
 NAMES = ("constant", "ramp", "ramp:from=30", "steps", "steps:count=7", "spike", "festival")
 SHAPES = st.sampled_from([shape(name) for name in NAMES])
@@ -13,7 +13,7 @@ SECONDS = st.integers(1, 3_600)
 
 
 @given(SHAPES, RATES, SECONDS, st.lists(st.integers(-10, 4_000_000), max_size=20))
-def test_what_is_due_never_falls(found, rate, seconds, moments) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_due_never_falls(found: Shape, rate: int, seconds: int, moments: list[int]) -> None:
     due = [found.events_by(at_ms, rate, seconds) for at_ms in sorted(moments)]
 
     assert due == sorted(due)
@@ -22,7 +22,7 @@ def test_what_is_due_never_falls(found, rate, seconds, moments) -> None:  # type
 
 
 @given(SHAPES, RATES, SECONDS)
-def test_no_moment_is_above_the_peak(found, rate, seconds) -> None:  # type: ignore[no-untyped-def]
+def test_no_moment_is_above_the_peak(found: Shape, rate: int, seconds: int) -> None:
     for at_ms in range(0, seconds * 1000, max(1, seconds * 50)):
         due = found.events_by(at_ms + 10, rate, seconds) - found.events_by(at_ms, rate, seconds)
         assert due <= rate // 100 + 1

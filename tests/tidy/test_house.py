@@ -30,6 +30,7 @@ RULES: list[Callable[[Source], Iterator[str]]] = [
 
 IMPORT_NAMES = {
     "faust-streaming": "faust",
+    "hdrhistogram": "hdrh",
     "kafka-python": "kafka",
     "mode-streaming": "mode",
     "pyyaml": "yaml",
