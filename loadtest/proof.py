@@ -96,11 +96,9 @@ def _log_problems(produced: Produced, census: Census) -> list[str]:
     found = []
     if census.unread:
         named = census.missing[:GAPS_SHOWN]
-        gaps = ", ".join(f"{m.first} to {m.last} of producer {m.producer}" for m in named)
+        gaps = ", ".join(f"{m.producer}: {m.first} to {m.last}" for m in named)
         more = ", ..." if len(census.missing) > len(named) else ""
-        found.append(
-            f"{census.unread} acknowledged records are not in the log: numbers {gaps}{more}"
-        )
+        found.append(f"{census.unread} acknowledged records are not in the log ({gaps}{more})")
     if census.duplicates:
         found.append(f"{census.duplicates} records are in the log more than once")
     return [
@@ -176,8 +174,8 @@ def _differences(
         for field, what in SUMS if name != "counted" else SUMS[:1]:
             one, other = getattr(has, field), getattr(wants, field)
             if one != other:
-                which = f"{name}, {kind}" if kind else name
-                yield f"{which}: {one} {what}, {of} has {other} ({one - other:+d})"
+                which = f"{what} of {kind}" if kind else what
+                yield f"{name}: {one} {which}, {of} has {other} ({one - other:+d})"
 
 
 def _fewer_events(found: Mapping[str, Totals], expected: Mapping[str, Totals]) -> int:
