@@ -17,7 +17,7 @@ from fenghuo.loadtest.bench_parts import PartError
 from fenghuo.loadtest.bench_report import number
 from fenghuo.loadtest.bench_servers import PARTITIONS
 from fenghuo.loadtest.faults import Faults
-from fenghuo.loadtest.people import KINDS, Kind, Scene, crowd
+from fenghuo.loadtest.people import KINDS, MIX, Kind, Scene, crowd
 from fenghuo.loadtest.storm import TICK_MS
 from fenghuo.schemas.topics import TOPIC_OF
 
@@ -137,7 +137,7 @@ def flush(sender: Producer, limit: int = 0) -> None:
 
 def _write(address: str, records: Iterator[Record]) -> Written:
     sender, began_s = producer(address), time.monotonic()
-    events = dict.fromkeys(KINDS, 0)
+    events: dict[str, int] = dict.fromkeys(KINDS, 0)
     kind_of = {TOPIC_OF[kind]: kind for kind in KINDS}
     pieces: dict[tuple[str, int], list[dict[str, bytes]]] = {}
     messages = size = waiting = 0
@@ -169,8 +169,8 @@ def _send(sender: Producer, pieces: dict[tuple[str, int], list[dict[str, bytes]]
 def json_templates(labels: Labels) -> list[tuple[str, bytes, bytes]]:
     """(topic, bytes before the time, bytes after it), kinds well mixed."""
     made = []
-    for kind, weight in zip(KINDS, Scene.weights, strict=True):
-        rows = round(JSON_TEMPLATES * weight / sum(Scene.weights))
+    for kind, weight in zip(KINDS, MIX, strict=True):
+        rows = round(JSON_TEMPLATES * weight / sum(MIX))
         for message in frames.json_messages(_tick(labels, kind, rows, 1)):
             head, mark, tail = message.payload.partition(b'"ts":')
             made.append((message.topic, head + mark, tail[len(str(MARK_MS)) :]))

@@ -52,7 +52,13 @@ CORE = [
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *("api/board.py", "loadtest/people.py", "loadtest/plan.py", "loadtest/shape.py"),
     *("loadtest/faults.py", "loadtest/frames.py", "loadtest/storm.py", "loadtest/capacity.py"),
-    "loadtest/result.py",
+    *(
+        "loadtest/result.py",
+        "loadtest/panel.py",
+        "loadtest/payload.py",
+        "loadtest/proof.py",
+        "loadtest/seen.py",
+    ),
 ]
 EDGES = ["schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
 INSTEAD = {
