@@ -36,9 +36,9 @@ fix: install
 sim: install
 	SEED=$(SEED) $(BIN)/pytest -q tests/sim
 
-# messages a second and freshness, seen from outside
-bench: install
-	$(BIN)/python -m fenghuo.loadtest.bench
+# every rate, delay and peer side by side in one run: make bench ARGS=--quick (see deploy/bench)
+bench: install parts
+	$(BIN)/python -m fenghuo.loadtest.bench $(ARGS)
 
 # Prometheus rules, Alertmanager routes, schemas: from their one home
 generate: install

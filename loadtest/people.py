@@ -37,6 +37,8 @@ HTTP_SHARES: Final = {200: 0.985, 302: 0.006, 404: 0.006, 500: 0.002, 503: 0.001
 SEVERITY_SHARES: Final = (0.10, 0.30, 0.35, 0.20, 0.05)
 ACTIONS: Final = ("view", "search", "cart", "buy")
 
+MIX: Final = (30.0, 68.0, 2.0)
+"""Weights of orders, traffic, complaints."""
 Rng = np.random.Generator
 Kind = Literal["order", "traffic", "complaint"]
 KINDS: Final[tuple[Kind, ...]] = ("order", "traffic", "complaint")
@@ -64,7 +66,7 @@ class Scene:
 
     labels: Mapping[str, Sequence[str]]
     seed: int
-    weights: tuple[float, float, float] = (30.0, 68.0, 2.0)
+    weights: tuple[float, float, float] = MIX
     """Orders, traffic, complaints."""
     region_share: Mapping[str, float] = field(default_factory=dict)
     """Regions with a share of their own; the rest is shared as usual."""

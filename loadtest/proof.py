@@ -3,16 +3,21 @@ Pure.
 
 planned -> sent -> acknowledged -> in the log -> counted -> in the store -> shown by the api. What
 was missed or failed is told by the producers themselves; from the acknowledgement on nothing may be
-lost or doubled.
+lost or doubled. Hops are compared kind by kind, so that too many of one cannot hide too few of
+another. Records that were not acknowledged and are in the log after all are no mistake of the
+system: every later hop has to have them too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fenghuo.loadtest.books import Books, Fate
 from fenghuo.loadtest.census import Census
 from fenghuo.loadtest.result import Fates, Hop, Produced, Proof, Totals
 
 CURE = "use --shadow, or stop the other producers"
+LATER = ("log", "counted", "store", "api")
+SUMS = (("events", "events"), ("paid", "paid orders"), ("paid_amount_fen", "fen"))
+GAPS_SHOWN = 5
 
 
 def prove(
@@ -24,144 +29,210 @@ def prove(
     why: Iterable[str] = (),
 ) -> Proof:
     """The proof of a run; `why`: reasons known already why a hop could not be asked."""
-    problems, unknown = [], list(why)
+    problems, unknown = list(_own_problems(produced)), list(why)
+    is_told = bool(unknown)
     hops = [
         _hop("planned", produced.planned),
         _hop("sent", produced.sent),
         _hop("acknowledged", produced.acknowledged),
     ]
     if census is None:
-        hops += [Hop(name, None, why="the log was not read back") for name in _LATER]
-        return Proof(tuple(hops), (), None, None, (), 0, None, tuple(unknown))
-    log = _total(census.sums.values())
-    hops.append(_hop("log", log))
-    problems += _log_problems(produced, census, log)
-    hops += [Hop("counted", None), Hop("store", None), Hop("api", None)]
+        hops += [Hop(name, None, why="the log was not read back") for name in LATER]
+        closed = False if problems else None
+        return Proof(tuple(hops), (), None, None, (), 0, closed, (*problems, *unknown))
+    log = census.sums
+    hops.append(_log_hop(census))
+    problems += _log_problems(produced, census)
     fates: tuple[Fates, ...] = ()
-    if census.foreign:
-        unknown.append(
-            f"{census.foreign} records of others were written to this lane meanwhile: what came "
-            f"after the log cannot be told apart; {CURE}"
-        )
-        hops[4:] = [Hop(name, None, why="others wrote to this lane") for name in _LATER[1:]]
-    elif before is None or after is None:
-        hops[4:] = [Hop(name, None, why="nobody was asked") for name in _LATER[1:]]
-        unknown.append("api and store were not asked")
+    lost = [_unread_events(produced, census)]
+    if census.foreign or before is None or after is None:
+        said = "others wrote to this lane" if census.foreign else "nobody was asked"
+        unknown.append(_foreign(census.foreign) if census.foreign else _unasked(is_told=is_told))
+        hops += [Hop(name, None, why=said) for name in LATER[1:]]
     else:
-        unknown += after.why
-        fates, hops[4] = _counted(census, before.shown, after.shown)
-        hops[5] = _grown("store", before.stored, after.stored)
-        hops[6] = _grown("api", before.told, after.told)
-        problems += [text for hop in hops[4:] for text in _differences(hop, log)]
-        problems += _fate_problems(fates, produced.planted)
-    asked = [hop for hop in hops[4:] if hop.events is not None]
-    lost = max(
-        [_events_unread(produced, census, log), *(log.events - (h.events or 0) for h in asked)]
-    )
-    closed = None if unknown or len(asked) < 3 else not problems
+        unknown += [text for text in after.why if text not in unknown]
+        fates = _fates(log, before.shown, after.shown)
+        for name, grown in _grown(fates, before, after):
+            hops.append(_later_hop(name, grown))
+            if grown is not None:
+                problems += _differences(name, grown, log, of="the log")
+                lost.append(lost[0] + _fewer_events(grown, log))
+        problems += _fate_problems(fates, produced, census)
+    is_whole = not unknown and all(hop.events is not None for hop in hops)
     return Proof(
         hops=tuple(hops),
         fates=fates,
-        lost=max(0, lost),
+        lost=max(lost),
         duplicates=census.duplicates,
-        missing=tuple(census.missing),
+        missing=census.missing,
         foreign_messages=census.foreign,
-        closed=False if problems else closed,
-        problems=tuple(problems + unknown),
+        closed=False if problems else (True if is_whole else None),
+        problems=(*problems, *unknown),
     )
 
 
-_LATER = ("log", "counted", "store", "api")
+def _own_problems(produced: Produced) -> Iterator[str]:
+    """Books of the producers that contradict themselves: they prove nothing then."""
+    planned, sent, failed = produced.planned, produced.sent, produced.failed
+    known = sent.plus(produced.missed)
+    if known.events > planned.events or (known.events != planned.events and not produced.stopped):
+        yield (
+            f"{planned.events} events were planned, {sent.events} sent and "
+            f"{produced.missed.events} missed"
+        )
+    answered = produced.acknowledged.plus(failed)
+    if (answered.messages, answered.events) != (sent.messages, sent.events):
+        yield (
+            f"{sent.events} events were sent, {produced.acknowledged.events} acknowledged and "
+            f"{failed.events} failed"
+        )
+    if not failed.messages:
+        yield from _differences("acknowledged", {"": produced.acknowledged}, {"": sent}, of="sent")
+    by_kind = {"": _total(produced.by_kind)}
+    yield from _differences("by kind", by_kind, {"": produced.acknowledged}, of="acknowledged")
 
 
-def _hop(name: str, totals: Totals) -> Hop:
-    return Hop(name, totals.events, totals.messages, totals.paid, totals.paid_amount_fen)
-
-
-def _log_problems(produced: Produced, census: Census, log: Totals) -> list[str]:
+def _log_problems(produced: Produced, census: Census) -> list[str]:
     found = []
     if census.unread:
-        ranges = ", ".join(f"{m.producer}: {m.first} to {m.last}" for m in census.missing[:5])
-        found.append(f"{census.unread} acknowledged records are not in the log ({ranges})")
+        named = census.missing[:GAPS_SHOWN]
+        gaps = ", ".join(f"{m.producer}: {m.first} to {m.last}" for m in named)
+        more = ", ..." if len(census.missing) > len(named) else ""
+        found.append(f"{census.unread} acknowledged records are not in the log ({gaps}{more})")
     if census.duplicates:
-        found.append(f"{census.duplicates} records are in the log twice")
-    if not (census.unread or census.duplicates or produced.failed.messages):
-        found += _differences(_hop("log", log), produced.acknowledged, "acknowledged")
-    return found
-
-
-def _events_unread(produced: Produced, census: Census, log: Totals) -> int:
-    """Events of the records that are not there. Records differ in size: when some were doubled or
-    are unsure, it is told by the number of records.
-    """
-    if not census.unread:
-        return 0
-    return max(produced.acknowledged.events - log.events, census.unread)
-
-
-def _counted(
-    census: Census, before: Mapping[str, Fate] | None, after: Mapping[str, Fate] | None
-) -> tuple[tuple[Fates, ...], Hop]:
-    if before is None or after is None:
-        return (), Hop("counted", None, why="the live view could not be asked")
-    fates = []
-    for kind, totals in sorted(census.sums.items()):
-        then, now = before.get(kind, Fate()), after.get(kind, Fate())
-        fates.append(
-            Fates(
-                kind,
-                totals.events,
-                now.accepted - then.accepted,
-                now.late - then.late,
-                now.refused - then.refused,
-            )
-        )
-    events = sum(fate.accepted + fate.late + fate.refused for fate in fates)
-    return tuple(fates), Hop("counted", events)
-
-
-def _grown(
-    name: str, before: Mapping[str, Totals] | None, after: Mapping[str, Totals] | None
-) -> Hop:
-    if before is None or after is None:
-        return Hop(name, None, why="it could not be asked")
-    old, new = _total(before.values()), _total(after.values())
-    return Hop(
-        name,
-        new.events - old.events,
-        None,
-        new.paid - old.paid,
-        new.paid_amount_fen - old.paid_amount_fen,
-    )
-
-
-def _differences(hop: Hop, expected: Totals, of: str = "the log") -> list[str]:
-    """A sentence for each figure of a hop that is not what it should be."""
-    pairs = (
-        ("events", hop.events, expected.events),
-        ("paid orders", hop.paid, expected.paid),
-        ("fen", hop.paid_amount_fen, expected.paid_amount_fen),
-    )
+        found.append(f"{census.duplicates} records are in the log more than once")
     return [
-        f"{hop.name}: {found} {what}, {of} has {wanted} ({found - wanted:+d})"
-        for what, found, wanted in pairs
-        if found is not None and found != wanted
+        *found,
+        *_differences("log", census.found, produced.by_kind, of="the acknowledged"),
     ]
 
 
-def _fate_problems(fates: Iterable[Fates], planted: Mapping[str, int]) -> list[str]:
-    refused, late = (sum(getattr(f, name) for f in fates) for name in ("refused", "late"))
-    found = []
-    if refused != planted.get("malformed", 0):
-        wanted = planted.get("malformed", 0)
-        found.append(f"{refused} events were refused, {wanted} were malformed on purpose")
-    if late < planted.get("late", 0):
-        found.append(f"{late} events were late, {planted['late']} were sent late on purpose")
+def _unread_events(produced: Produced, census: Census) -> int:
+    """Events of the records that were acknowledged and are not in the log."""
+    return max(_fewer_events(census.found, produced.by_kind), census.unread)
+
+
+def _fates(
+    log: Mapping[str, Totals],
+    before: Mapping[str, Fate] | None,
+    after: Mapping[str, Fate] | None,
+) -> tuple[Fates, ...]:
+    """What became of each kind; empty when the live view could not be asked."""
+    if before is None or after is None:
+        return ()
+    fates = []
+    for kind in sorted({*log, *before, *after}):
+        then, now = before.get(kind, Fate()), after.get(kind, Fate())
+        fate = Fates(
+            kind,
+            log.get(kind, Totals()).events,
+            now.accepted - then.accepted,
+            now.late - then.late,
+            now.refused - then.refused,
+        )
+        if fate != Fates(kind, 0, 0, 0, 0):
+            fates.append(fate)
+    return tuple(fates)
+
+
+def _grown(
+    fates: tuple[Fates, ...], before: Books, after: Books
+) -> Iterator[tuple[str, dict[str, Totals] | None]]:
+    """What each hop has more than before, by kind; None where it could not be asked. The live view
+    knows events only.
+    """
+    known = before.shown is not None and after.shown is not None
+    counted = {f.kind: Totals(0, f.accepted + f.late + f.refused) for f in fates}
+    yield "counted", counted if known else None
+    yield "store", _more(before.stored, after.stored)
+    yield "api", _more(before.told, after.told)
+
+
+def _more(
+    before: Mapping[str, Totals] | None, after: Mapping[str, Totals] | None
+) -> dict[str, Totals] | None:
+    if before is None or after is None:
+        return None
+    found = {}
+    for kind in {*before, *after}:
+        then, now = before.get(kind, Totals()), after.get(kind, Totals())
+        found[kind] = Totals(
+            0,
+            now.events - then.events,
+            now.paid - then.paid,
+            now.paid_amount_fen - then.paid_amount_fen,
+        )
     return found
 
 
-def _total(parts: Iterable[Totals]) -> Totals:
+def _differences(
+    name: str, found: Mapping[str, Totals], expected: Mapping[str, Totals], *, of: str
+) -> Iterator[str]:
+    """A sentence for each figure of a hop that is not what it should be."""
+    for kind in sorted({*found, *expected}):
+        has, wants = found.get(kind, Totals()), expected.get(kind, Totals())
+        for field, what in SUMS if name != "counted" else SUMS[:1]:
+            one, other = getattr(has, field), getattr(wants, field)
+            if one != other:
+                which = f"{what} of {kind}" if kind else what
+                yield f"{name}: {one} {which}, {of} has {other} ({one - other:+d})"
+
+
+def _fewer_events(found: Mapping[str, Totals], expected: Mapping[str, Totals]) -> int:
+    """Events of each kind that should be there and are not."""
+    return sum(
+        max(0, totals.events - found.get(kind, Totals()).events)
+        for kind, totals in expected.items()
+    )
+
+
+def _fate_problems(fates: tuple[Fates, ...], produced: Produced, census: Census) -> Iterator[str]:
+    if not fates:
+        return
+    refused, late = sum(f.refused for f in fates), sum(f.late for f in fates)
+    malformed, sent_late = (produced.planted.get(name, 0) for name in ("malformed", "late"))
+    # bad data is told of what was acknowledged; what else is in the log may be bad as well
+    beyond = _total(census.unsure).plus(_total(census.again)).events
+    if not malformed <= refused <= malformed + beyond:
+        yield f"{refused} events were refused, {malformed} were malformed on purpose"
+    if late < sent_late:
+        yield f"{late} events were late, {sent_late} were sent late on purpose"
+
+
+def _hop(name: str, totals: Totals, why: str = "") -> Hop:
+    sums = (totals.messages, totals.paid, totals.paid_amount_fen)
+    return Hop(name, totals.events, *sums, why=why)
+
+
+def _log_hop(census: Census) -> Hop:
+    """With a word on what is there though nobody acknowledged it."""
+    unsure = _total(census.unsure).messages
+    why = f"{unsure} of the records were not acknowledged" if unsure else ""
+    return _hop("log", _total(census.sums), why)
+
+
+def _later_hop(name: str, grown: Mapping[str, Totals] | None) -> Hop:
+    if grown is None:
+        return Hop(name, None, why="it could not be asked")
+    totals = _total(grown)
+    if name == "counted":
+        return Hop(name, totals.events)
+    return Hop(name, totals.events, None, totals.paid, totals.paid_amount_fen)
+
+
+def _foreign(messages: int) -> str:
+    return (
+        f"{messages} records of others were written to this lane meanwhile: what came after the "
+        f"log cannot be told apart; {CURE}"
+    )
+
+
+def _unasked(*, is_told: bool) -> str:
+    return "api and store were not asked" + (": see before" if is_told else "")
+
+
+def _total(parts: Mapping[str, Totals]) -> Totals:
     total = Totals()
-    for part in parts:
+    for part in parts.values():
         total = total.plus(part)
     return total

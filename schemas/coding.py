@@ -101,6 +101,14 @@ class Coder:
         paid: npt.NDArray[np.bool_] = self._table.counted[codes, MEASURES["order"].index("paid")]
         return paid
 
+    def visitors(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """By code: index of the region, and whether a new user paid an order."""
+        counted = self._table.counted
+        if self.kind != "order":
+            return self._table.region, np.zeros(len(counted), np.bool_)
+        paid, new = (MEASURES["order"].index(name) for name in ("paid", "new_users"))
+        return self._table.region, counted[:, paid] & counted[:, new]
+
     def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
         """Sums by group and series over every cut: (group, series, values[row, column]), in rising
         order of both.

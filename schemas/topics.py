@@ -18,6 +18,10 @@ series, not traffic.
 """
 POSITIONS: Final = "positions"
 """Where a new owner of a source partition starts; key = topic/partition, compacted."""
+USERS: Final = "users"
+"""Sketches of the distinct users of a source partition; key = topic/partition and who wrote it,
+compacted: sketches of several writers are united.
+"""
 LATE: Final = "late"
 """Events whose second was closed when they came; key = topic/partition."""
 REFUSED: Final = "refused"
@@ -35,6 +39,7 @@ MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
     POSITIONS: {"cleanup.policy": "compact", "segment.ms": "600000"},
+    USERS: {"cleanup.policy": "compact", "segment.ms": "600000"},
     LATE: {"retention.ms": "604800000"},
     REFUSED: {"retention.ms": "1209600000"},
     STATUS: {"retention.ms": "3600000", "segment.ms": "600000"},

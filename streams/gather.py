@@ -22,6 +22,7 @@ from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, sift
+from fenghuo.streams.users import Users
 
 ROW_BYTES = 64
 """About what a held row takes."""
@@ -100,8 +101,17 @@ class _Mark(msgspec.Struct, frozen=True):
 class Gather:
     """The state of one source partition: its open seconds and how far it has read."""
 
-    def __init__(self, source: Source, codec: Codec, terms: Terms, start: Position) -> None:
+    def __init__(
+        self,
+        source: Source,
+        codec: Codec,
+        terms: Terms,
+        start: Position,
+        *,
+        users: Users | None = None,
+    ) -> None:
         self.source = source
+        self._users = users
         self.next_offset = start.offset
         self.tally = start.tally
         self._codec = codec
@@ -144,6 +154,8 @@ class Gather:
                 batch = self._without_repeats(fetch, batch, refusals)
             sifted = self._sift(batch, limit_ms)
         self._refuse(fetch, refusals)
+        if self._users is not None:
+            self._meet(self._users, batch)
         self._frontier_ms = sifted.frontier_ms
         counted = Tally(sifted.counted, sifted.late, len(refusals), 0, batch.unknown_fields)
         if sifted.late:
@@ -153,6 +165,17 @@ class Gather:
         if sifted.counted:
             counted = counted.plus(self._keep(fetch, batch, sifted))
         self.tally = self.tally.plus(counted)
+
+    def _meet(self, users: Users, batch: Batch) -> None:
+        """Who came, as far as the campaign goes; late ones too."""
+        coder, terms = self._codec.coder, self._terms
+        user, cell, ts = batch.user, batch.cell, batch.ts
+        if not len(ts):
+            return
+        if ts.min() < terms.start_ms or ts.max() >= terms.end_ms:
+            inside = (ts >= terms.start_ms) & (ts < terms.end_ms)
+            user, cell = user[inside], cell[inside]
+        users.add(coder.visitors(), cell if coder.buckets == 1 else cell // coder.buckets, user)
 
     def _sift(self, batch: Batch, limit_ms: Ints) -> Sifted:
         return sift(batch, limit_ms, self._frontier_ms, self._terms.lateness_ms)

@@ -163,7 +163,7 @@ class Part(ABC):
         self,
         topic: str,
         key: str,
-        value: bytes,
+        value: bytes | None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> Awaitable[Any]:
         """Hand one record to the producer; await the answer to have it acknowledged."""

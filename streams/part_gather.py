@@ -6,13 +6,16 @@ the shadow lane's workers to their limit costs a real one the reading, not the c
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping, Sequence
+import logging
+import secrets
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from faust.types import TP
 
-from fenghuo.schemas import letters, position, pulse, topics
+from fenghuo.schemas import letters, position, pulse, topics, visitors
 from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
@@ -23,11 +26,17 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka, lanes, metrics, windows
 from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
 from fenghuo.streams.part import Part, now_ms
+from fenghuo.streams.users import Users
 
-Record = tuple[str, str, bytes, Sequence[tuple[str, bytes]]]
+LOG = logging.getLogger("fenghuo.gather")
+Record = tuple[str, str, bytes | None, Sequence[tuple[str, bytes]]]
 """Topic, key, value, headers."""
 PENDING_MAX = 1_000_000
 """Rows a worker holds at most; then reading waits until they are published."""
+SAFE_MS = 5_000
+"""Positions are sent this often, behind the sketches of what lies before them: these change with
+every new user, and an older position only means to read a little more again.
+"""
 HEAD_MS = 1_000
 """A partition in which nothing changed says so this often."""
 
@@ -102,6 +111,15 @@ def start(
     return found
 
 
+def visitors_of(parts: Iterable[visitors.Part], epoch: int) -> visitors.Sketches:
+    """All that is known of a source in an epoch: other epochs have counted anew."""
+    by_name: dict[visitors.Name, list[bytes]] = {}
+    for part in parts:
+        for name, data in part.sketches.items() if part.epoch == epoch else ():
+            by_name.setdefault(name, []).append(data)
+    return {name: visitors.united(found) for name, found in by_name.items()}
+
+
 class GatherPart(Part):
     """Faust agents over the three source topics; any number of workers share the partitions."""
 
@@ -120,6 +138,11 @@ class GatherPart(Part):
         self._reading = asyncio.Event()
         self._reading.set()
         self._log = ""
+        self._safe_ms = 0
+        self._users: dict[TP, Users] = {}
+        self._writer = secrets.token_hex(4)
+        self._superseded: dict[TP, list[str]] = {}
+        """Keys of sketches that this worker has taken over, to be deleted when its own are safe."""
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -127,6 +150,7 @@ class GatherPart(Part):
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
         self._states.clear()
+        self._users.clear()
         if not assigned:
             return {}
         records = await kafka.read_all(self.settings.kafka, self._named(topics.POSITIONS))
@@ -138,11 +162,18 @@ class GatherPart(Part):
         bounds = await kafka.bounds(
             self.settings.kafka, [(tp.topic, tp.partition) for tp in assigned]
         )
+        left = await self._visitors()
         for tp in assigned:
             source = Source(self._log, tp.topic, tp.partition)
             begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
             kind = topics.KIND_OF[tp.topic]
-            self._states[tp] = Gather(source, self._codecs[kind], self._terms, begin)
+            codec = self._codecs[kind]
+            regions = codec.coder.regions(np.empty(0, np.int64))[1]
+            known = {key: part for key, part in left.items() if part.source == source}
+            self._superseded[tp] = list(known)
+            users = Users(regions, visitors_of(known.values(), begin.epoch))
+            self._users[tp] = users
+            self._states[tp] = Gather(source, codec, self._terms, begin, users=users)
             if begin.epoch > (before.epoch if (before := newest.get(source)) else 0):
                 # known before its first pulse: else a return to the old labels could reuse it
                 await (await self._send_position(begin))
@@ -183,6 +214,8 @@ class GatherPart(Part):
         now = now_ms()
         records: list[Record] = []
         positions: dict[TP, Position] = {}
+        is_safe = now - self._safe_ms >= SAFE_MS
+        self._safe_ms = now if is_safe else self._safe_ms
         metrics.PENDING.labels(self.name).set(self._pending())
         for tp, state in list(self._states.items()):
             changed = state.pending > 0
@@ -191,6 +224,9 @@ class GatherPart(Part):
             before, taken = self._positions.get(tp), state.take()
             self._head_ms[tp] = now
             records += self._records(tp, state.source, taken, now)
+            if not is_safe:
+                continue
+            records += self._sketches(tp, taken.position)
             if taken.position != before:
                 positions[tp] = taken.position
         # at once, so that they travel together and are judged together
@@ -204,7 +240,31 @@ class GatherPart(Part):
         self._positions.update(positions)
 
     async def on_stop(self) -> None:
+        self._safe_ms = 0
         await self.on_tick()
+
+    async def _visitors(self) -> dict[str, visitors.Part]:
+        """The sketches that other workers, or this one before, have left."""
+        found: dict[str, visitors.Part] = {}
+        for record in await kafka.read_all(self.settings.kafka, self._named(topics.USERS)):
+            key = (record.key or b"").decode()
+            found.pop(key, None)
+            if record.value:
+                try:
+                    found[key] = visitors.decode(record.value)
+                except visitors.VisitorsError as error:
+                    LOG.warning("sketches at offset %d are passed over: %s", record.offset, error)
+        return found
+
+    def _sketches(self, tp: TP, place: Position) -> list[Record]:
+        """The sketches of a source partition, if there is news; and an end to those they hold."""
+        sketches = self._users[tp].take()
+        if sketches is None:
+            return []
+        part = visitors.Part(place.source, place.epoch, self._states[tp].next_offset, sketches)
+        topic, mine = self._named(topics.USERS), f"{place.source}|{self._writer}"
+        old = [key for key in self._superseded.pop(tp, ()) if key != mine]
+        return [(topic, mine, visitors.encode(part), ()), *((topic, k, None, ()) for k in old)]
 
     def is_behind(self) -> bool:
         return any(self._end(tp) > state.next_offset for tp, state in self._states.items())

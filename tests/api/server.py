@@ -52,12 +52,18 @@ class NoStore:
         pass
 
 
-def make_app(source: FakeSource, clock: Clock | None = None, **settings: Any) -> FastAPI:
-    """The real app over a fake source and no store."""
+def make_app(
+    source: FakeSource,
+    clock: Clock | None = None,
+    *,
+    stores: Stores | None = None,
+    **settings: Any,
+) -> FastAPI:
+    """The real app over a fake source and, unless one is given, no store."""
     return api.create_app(
         Settings(**settings),
         campaign=boards.campaign(),
-        stores=Stores(NoStore, NoStore.address),
+        stores=stores or Stores(NoStore, NoStore.address),
         source=source,
         clock_ms=clock or Clock(),
     )

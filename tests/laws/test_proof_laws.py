@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest.books import Books, Fate
-from fenghuo.loadtest.census import Census, stretches
+from fenghuo.loadtest.census import Census
 from fenghuo.loadtest.ledger import added, ranges
 from fenghuo.loadtest.proof import prove
 from fenghuo.loadtest.result import Missing, Produced, Proof, Totals
+from fenghuo.loadtest.seen import stretches
 from tests.loadtest.runs import produced
 
 KINDS = ("order", "traffic", "complaint")
@@ -49,7 +51,7 @@ def one_(totals: Totals | None) -> tuple[int, int, int]:
 def case(sums: dict[str, Totals], more: int) -> tuple[Produced, Census, Books, Books]:
     whole = total(sums)
     made = produced(planned=whole, sent=whole, acknowledged=whole, by_kind=sums)
-    return made, Census(sums=dict(sums)), books({}, more), books(sums, more)
+    return made, Census(found=dict(sums)), books({}, more), books(sums, more)
 
 
 @given(SUMS, BEFORE)
@@ -103,7 +105,8 @@ def test_what_the_view_does_not_count_is_lost(
 @given(SUMS, BEFORE, st.integers(1, 9))
 def test_what_is_not_in_the_log_is_named(sums: dict[str, Totals], more: int, gone: int) -> None:
     made, census, before, after = case(sums, more)
-    census.unread, census.missing = gone, [Missing(0, 7, 6 + gone, "orders/0/7")]
+    gap = Missing(0, 7, 6 + gone, "orders/0/7")
+    census = msgspec.structs.replace(census, unread=gone, missing=(gap,))
 
     found = prove(made, census, before, after)
 
@@ -118,7 +121,7 @@ def test_a_record_that_is_there_twice_is_found(
     sums: dict[str, Totals], more: int, twice: int
 ) -> None:
     made, census, before, after = case(sums, more)
-    census.duplicates = twice
+    census = msgspec.structs.replace(census, duplicates=twice)
 
     found = prove(made, census, before, after)
 
@@ -128,7 +131,7 @@ def test_a_record_that_is_there_twice_is_found(
 @given(SUMS, BEFORE)
 def test_where_others_write_nothing_is_claimed(sums: dict[str, Totals], more: int) -> None:
     made, census, before, after = case(sums, more)
-    census.foreign = 3
+    census = msgspec.structs.replace(census, foreign=3)
 
     found = prove(made, census, before, after)
 

@@ -1,0 +1,112 @@
+"""Distinct users of one source partition by region, as theta sketches. No clock, no I/O.
+
+A union of sketches is commutative, associative and idempotent: repeats, replays and dead workers
+do no harm, just as with pulses. A sketch keeps the users whose hash lies below its theta, so of
+millions a second it wants a few; those are found by a compiled loop that computes the library's own
+hash, and only they are given to the library. The others it would have ignored itself, so the sketch
+is the same (tests/laws/test_users_laws.py).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from datasketches import update_theta_sketch
+
+from fenghuo.schemas.arrays import Flags, Ints
+from fenghuo.schemas.compiled import FLAGS, INT, INTS, compiled, inlined
+from fenghuo.schemas.visitors import ACTIVE, LG_K, NEW, Sketches, united
+
+SEED: Final = 9001
+"""The library's own, so that everybody's sketches can be united."""
+SEEN_SLOTS: Final = 1 << 16
+"""Users seen a moment ago, by their hash: while a sketch is not full yet, all of them would be
+given to the library again and again.
+"""
+_ALL: Final = 2**63 - 1
+
+
+class Users:
+    """The sketches of a source partition: for each region who was active, and who was new."""
+
+    def __init__(self, regions: Sequence[str], found: Sketches | None = None) -> None:
+        self._names = [(measure, region) for measure in (ACTIVE, NEW) for region in regions]
+        self._sketches = [update_theta_sketch(LG_K) for _ in self._names]
+        self._theta = np.full(len(self._names), _ALL, np.int64)
+        self._seen = np.zeros(SEEN_SLOTS, np.int64)
+        self._held = dict(found or {})
+        """What was known when this worker began; a sketch cannot take in another one."""
+        self._changed: set[int] = set(range(len(self._names))) if found else set()
+
+    def add(self, tables: tuple[Ints, Flags], code: Ints, user: Ints) -> int:
+        """These users came; tables: region and newness by code; 0 is nobody. How many of them a
+        sketch wanted to know.
+        """
+        out = np.empty((2, 2 * len(user)), np.int64)
+        count = _wanted(code, user, *tables, self._theta, self._seen, out[0], out[1])
+        for slot, value in zip(out[0, :count].tolist(), out[1, :count].tolist(), strict=True):
+            self._sketches[slot].update(value)
+        for slot in set(out[0, :count].tolist()):
+            self._theta[slot] = self._sketches[slot].theta64
+            self._changed.add(slot)
+        return count
+
+    def take(self) -> Sketches | None:
+        """All sketches, when any of them has changed since the last time."""
+        if not self._changed:
+            return None
+        self._changed.clear()
+        found = dict(self._held)
+        for name, sketch in zip(self._names, self._sketches, strict=True):
+            if not sketch.is_empty():
+                mine = sketch.compact().serialize()
+                # a union is trimmed: half as many bytes
+                found[name] = united([found[name], mine] if name in found else [mine])
+        return found
+
+
+@inlined
+def _hash(user):
+    """The first half of MurmurHash3 (x64, 128 bits) of eight bytes, shifted, as DataSketches takes
+    it.
+    """
+    k = np.uint64(user) * np.uint64(0x87C37B91114253D5)
+    k = (k << np.uint64(31)) | (k >> np.uint64(33))
+    k *= np.uint64(0x4CF5AD432745937F)
+    first = (np.uint64(SEED) ^ k) ^ np.uint64(8)
+    second = np.uint64(SEED) ^ np.uint64(8)
+    first += second
+    second += first
+    return (_mixed(first) + _mixed(second)) >> np.uint64(1)
+
+
+@inlined
+def _mixed(k):
+    k ^= k >> np.uint64(33)
+    k *= np.uint64(0xFF51AFD7ED558CCD)
+    k ^= k >> np.uint64(33)
+    k *= np.uint64(0xC4CEB9FE1A85EC53)
+    return k ^ (k >> np.uint64(33))
+
+
+@compiled(INT(INTS, INTS, INTS, FLAGS, INTS, INTS, INTS, INTS))
+def _wanted(code, user, region, is_new, theta, seen, slots, users):
+    """Who is below theta and was not seen a moment ago, by sketch: slots and users; how many."""
+    count, regions = 0, len(theta) // 2
+    for i in range(len(user)):
+        if user[i] == 0:
+            continue
+        mark = np.int64(_hash(user[i]))
+        slot = region[code[i]]
+        is_newcomer = is_new[code[i]]
+        if mark >= theta[slot] and not (is_newcomer and mark < theta[slot + regions]):
+            continue
+        for k in range(2 if is_newcomer else 1):
+            at = slot + k * regions
+            if mark < theta[at]:
+                place = (mark ^ (at * 0x9E3779B1)) & (SEEN_SLOTS - 1)
+                if seen[place] != mark + at:
+                    seen[place] = mark + at
+                    slots[count], users[count] = at, user[i]
+                    count += 1
+    return count
