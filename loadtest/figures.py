@@ -11,8 +11,8 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def exact(value: float, unit: str = "") -> str:
-    """A figure with the decimals that it has, four at the most, and its unit."""
-    whole, _, decimals = number(value, 4).partition(".")
+    """A figure with the decimals that it has, four at the most, one of thousands; and its unit."""
+    whole, _, decimals = number(value, 4 if abs(value) < 1_000 else 1).partition(".")
     text = f"{whole}.{decimals.rstrip('0')}".rstrip(".")
     return f"{text} {unit}".rstrip()
 

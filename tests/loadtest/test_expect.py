@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenghuo.loadtest.expect import (
@@ -27,6 +27,7 @@ SEEN = st.builds(Seen, PRODUCED, PROOFS, WATCHED)
 WIDER = {"<": "<=", ">": ">=", "==": "<="}
 
 
+@settings(deadline=None)
 @given(NAMES, SIGNS, BOUNDS, st.sampled_from(("", " ", "  ")))
 def test_an_expectation_is_read_and_written_alike(
     name: str, op: str, bound: str, space: str
@@ -80,6 +81,7 @@ def test_what_cannot_be_read_is_said_with_the_cure(text: str, words: str) -> Non
         expectation(text)
 
 
+@settings(deadline=None)
 @given(NAMES, SIGNS, st.integers(0, 9), SEEN)
 def test_no_measure_passes_without_samples(name: str, op: str, bound: int, seen: Seen) -> None:
     found = gate(expectation(f"{name}{op}{bound}"), seen)
@@ -114,6 +116,7 @@ def test_of_a_run_that_delivered_nothing_it_is_not_said_that_nothing_was_lost(te
     assert gate(expectation(text), seen).outcome == "invalid"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 99_999))
 def test_a_percentile_needs_samples_to_speak_of(count: int) -> None:
     seen = Seen(produced(), proof(), watched(fresh=histogram(*[5.0] * count)))
@@ -133,14 +136,14 @@ def test_too_few_samples_are_said_with_both_numbers() -> None:
     )
 
 
-SOME = {
-    "proven": proof(
+SOME = Seen(
+    proof=proof(
         lost=4,
         duplicates=3,
         missing=(Missing(0, 7, 9, ""), Missing(1, 5, 5, "")),
         fates=(Fates("order", 10, 7, 2, 1), Fates("traffic", 5, 5, 0, 0)),
     ),
-    "made": produced(
+    produced=produced(
         planned=Totals(60, 60),
         sent=Totals(55, 55),
         acknowledged=Totals(50, 50),
@@ -149,7 +152,8 @@ SOME = {
         # nothing was due in second 2; it belongs to the run nevertheless
         seconds=(Second(1, 20, 20, 30), Second(3, 40, 35, 20), Second(9, 0, 0, 0)),
     ),
-}
+    watched=watched(),
+)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ SOME = {
     ],
 )
 def test_each_measure_reads_its_own_figure(name: str, value: Any, samples: int) -> None:
-    assert MEASURES[name].read(Seen(SOME["made"], SOME["proven"], watched())) == (value, samples)
+    assert MEASURES[name].read(SOME) == (value, samples)
 
 
 def test_what_was_watched_for_and_never_came_fails() -> None:
@@ -186,6 +190,7 @@ def test_what_was_watched_for_and_never_came_fails() -> None:
     assert found.reason == "settled_ms never came, expected < 5 000 ms"
 
 
+@settings(deadline=None)
 @given(PRODUCED)
 def test_an_encoded_histogram_gives_rising_quantiles(made: Any) -> None:
     found, count = quantiles(made.acked)
@@ -196,6 +201,7 @@ def test_an_encoded_histogram_gives_rising_quantiles(made: Any) -> None:
     assert bool(quantiles(made.acked)[0]) == (count > 0)
 
 
+@settings(deadline=None)
 @given(NAMES, st.sampled_from(sorted(WIDER)), st.integers(0, 9), SEEN)
 def test_a_wider_bound_passes_what_a_narrower_passed(
     name: str, op: str, bound: int, seen: Seen
