@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fenghuo.api import errors, routes
 from fenghuo.api.board import Latest
+from fenghuo.api.crowd import Crowd, Known
 from fenghuo.api.feed import Feed
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
@@ -57,6 +58,7 @@ def create_app(
     campaign: Campaign,
     stores: Stores,
     source: BoardSource,
+    crowd: Crowd | None = None,
     clock_ms: Callable[[], int] = now_ms,
 ) -> FastAPI:
     """The window over its three sources: campaign file, store, boards."""
@@ -64,7 +66,8 @@ def create_app(
     feed = Feed(
         source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
     )
-    metrics = Metrics(source, feed, clock_ms, settings.lane)
+    known = crowd.known if crowd else Known()
+    metrics = Metrics(source, feed, clock_ms, settings.lane, known=known)
 
     def told(transitions: tuple[Transition, ...]) -> None:
         metrics.told(transitions)
@@ -76,6 +79,8 @@ def create_app(
             asyncio.create_task(_forever("reader", lambda: source.run(told))),
             asyncio.create_task(_forever("feed", feed.run)),
         ]
+        if crowd:
+            tasks.append(asyncio.create_task(_forever("crowd", crowd.follow)))
         try:
             yield
         finally:
@@ -97,6 +102,7 @@ def create_app(
         stores=stores,
         latest=source.latest,
         metrics=metrics,
+        known=known,
         pages=pages,
         clock_ms=clock_ms,
         version=version(),
@@ -114,7 +120,8 @@ def serve(settings: Settings) -> None:
     stores = Stores(lambda: store.connect(settings.store), store.public(settings.store))
     topic = topics.of(topics.STATUS, settings.lane)
     source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)
-    app = create_app(settings, campaign=campaign, stores=stores, source=source)
+    crowd = Crowd(settings.kafka, topics.of(topics.USERS, settings.lane))
+    app = create_app(settings, campaign=campaign, stores=stores, source=source, crowd=crowd)
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal once more when it is done: a clean stop is no death by signal.
         for number in (signal.SIGTERM, signal.SIGINT):

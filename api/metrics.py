@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from fenghuo.api.board import Latest
+from fenghuo.api.crowd import Known
 from fenghuo.api.feed import Feed
 from fenghuo.api.reader import BoardSource
 from fenghuo.schemas.lane import Lane
@@ -29,7 +30,13 @@ class Metrics(Collector):
     """One registry for each app, so that tests and replicas do not meet in a global one."""
 
     def __init__(
-        self, source: BoardSource, feed: Feed, clock_ms: Callable[[], int], lane: Lane
+        self,
+        source: BoardSource,
+        feed: Feed,
+        clock_ms: Callable[[], int],
+        lane: Lane,
+        *,
+        known: Known,
     ) -> None:
         self._registry = CollectorRegistry()
         self._lane = lane
@@ -47,6 +54,7 @@ class Metrics(Collector):
         )
         self._registry.register(_Boards(source.latest, clock_ms))
         self._registry.register(_Window(source, feed))
+        self._registry.register(_Crowd(known))
 
     def collect(self) -> Iterator[Metric]:
         """Everything, each sample with the lane."""
@@ -78,6 +86,23 @@ class _Boards(Collector):
         yield _one("fenghuo_board_age_seconds", "Age of the newest board.", age_ms / 1000)
         yield from _verdicts(board)
         yield from _kinds(board, age_ms)
+
+
+class _Crowd(Collector):
+    """Distinct users, as far as anybody has told."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def collect(self) -> Iterator[Metric]:
+        users = GaugeMetricFamily(
+            "fenghuo_distinct_users",
+            "Distinct users by measure and region, estimated.",
+            labels=["measure", "region"],
+        )
+        for one in self._known.estimates():
+            users.add_metric([one.measure, one.region or "total"], one.users)
+        yield users
 
 
 class _Window(Collector):

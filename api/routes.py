@@ -12,6 +12,7 @@ from starlette.responses import Response
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
 from fenghuo.api.campaign_view import campaign_view
+from fenghuo.api.crowd import Known
 from fenghuo.api.errors import ApiError, bad_parameter, shown
 from fenghuo.api.history import Span
 from fenghuo.api.metrics import Metrics
@@ -39,6 +40,7 @@ class Parts:
     stores: Stores
     latest: Latest
     metrics: Metrics
+    known: Known
     pages: Pages
     clock_ms: Callable[[], int]
     version: str
@@ -76,6 +78,10 @@ def _live(router: APIRouter, parts: Parts) -> None:
         if view is None:
             raise _no_board()
         return _json(lane | view)
+
+    @router.get("/api/v1/users")
+    async def users() -> Response:
+        return _json({**lane, **parts.known.answer()})
 
     @router.get("/api/v1/campaign")
     async def campaign_of() -> Response:

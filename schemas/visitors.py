@@ -87,7 +87,7 @@ def decode(data: bytes) -> Part:
             end += size
         if end != len(data):
             raise ValueError(f"expected {end} bytes, got {len(data)}")
-    except (msgspec.MsgspecError, ValueError, RuntimeError, MemoryError) as error:
+    except (msgspec.MsgspecError, LookupError, ValueError, RuntimeError, MemoryError) as error:
         raise VisitorsError(f"not a record of visitors: {str(error)[:300]}") from error
     return Part(head.source, head.epoch, head.offset, sketches)
 

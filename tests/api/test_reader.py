@@ -83,7 +83,7 @@ def test_the_reader_follows_and_survives(
     part: str, need: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need(part)
-    monkeypatch.setattr(module, "QUIET_S", 3.0)
+    monkeypatch.setattr(Reader, "quiet_s", 3.0)
     with tansu_part.tansu() if part == "tansu" else kafka_part.kafka() as broker:
 
         def restart() -> None:

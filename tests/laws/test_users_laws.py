@@ -1,0 +1,153 @@
+"""Laws of the distinct users: what is given to the library makes the sketch that all of them would
+make; unions do not mind order, repeats, restarts or who wrote what.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from datasketches import update_theta_sketch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fenghuo.schemas import visitors
+from fenghuo.schemas.pulse import Source
+from fenghuo.schemas.visitors import (
+    ACTIVE,
+    LG_K,
+    NEW,
+    RELATIVE_ERROR,
+    Part,
+    Sketches,
+    VisitorsError,
+    united,
+)
+from fenghuo.streams.users import Users
+
+REGIONS = ("east", "south")
+REGION = np.array([0, 1, 0, 1], np.int64)
+IS_NEW = np.array([False, False, True, True], np.bool_)
+"""By code: 0 and 1 are old users, 2 and 3 new ones."""
+SEEDS = st.integers(0, 2**32 - 1)
+SIZES = st.integers(0, 60_000)
+
+
+def drawn(seed: int, rows: int, users: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 4, rows), rng.integers(0, users, rows)
+
+
+def added(
+    code: np.ndarray, user: np.ndarray, cuts: Sequence[int], found: Sketches | None = None
+) -> Sketches:
+    users = Users(REGIONS, found)
+    for part, who in zip(np.split(code, cuts), np.split(user, cuts), strict=True):
+        users.add((REGION, IS_NEW), part, who)
+    return users.take() or {}
+
+
+def by_the_library(code: np.ndarray, user: np.ndarray) -> Sketches:
+    """Every user given to the library one by one."""
+    found = {}
+    for number, region in enumerate(REGIONS):
+        for measure in (ACTIVE, NEW):
+            sketch = update_theta_sketch(LG_K)
+            mine = (REGION[code] == number) & (user != 0)
+            for who in user[mine & (IS_NEW[code] | (measure == ACTIVE))].tolist():
+                sketch.update(who)
+            if not sketch.is_empty():
+                found[measure, region] = united([sketch.compact().serialize()])
+    return found
+
+
+def count(sketches: Sketches, name: tuple[str, str]) -> int:
+    part = Part(Source("log", "orders", 0), 0, 0, sketches)
+    return next(e.users for e in visitors.estimates([part]) if (e.measure, e.region) == name)
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, SIZES, st.sampled_from([3, 900, 9_000, 10**9]), st.lists(st.integers(0, 60_000)))
+def test_the_short_way_gives_the_librarys_own_sketch(
+    seed: int, rows: int, users: int, cuts: list[int]
+) -> None:
+    code, user = drawn(seed, rows, users)
+
+    assert added(code, user, sorted(cuts)) == by_the_library(code, user)
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.integers(1, 30_000), st.integers(0, 30_000), st.integers(0, 30_000))
+def test_a_restart_anywhere_counts_nobody_twice_and_forgets_nobody(
+    seed: int, rows: int, died: int, began: int
+) -> None:
+    """A worker dies; the next one has what it published and reads from an older place."""
+    code, user = drawn(seed, rows, 20_000)
+    died, began = died % (rows + 1), min(began, died) % (rows + 1)
+    before = added(code[:died], user[:died], [])
+    after = added(code[min(began, died) :], user[min(began, died) :], [], before)
+    whole = added(code, user, [])
+
+    for name in whole:
+        assert count(after, name) == pytest.approx(count(whole, name), rel=4 * RELATIVE_ERROR)
+        if count(whole, name) < 2_000:  # not sampled yet: exact
+            assert count(after, name) == count(whole, name)
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=4))
+def test_unions_mind_neither_order_nor_repeats(
+    seed: int, order: list[int], again: list[int]
+) -> None:
+    parts = [added(*drawn(seed + i, 12_000, 30_000), [])[ACTIVE, "east"] for i in range(4)]
+
+    assert united([parts[i] for i in [*order, *again]]) == united(parts)
+    assert united([united(parts[:2]), united(parts[2:])]) == united(parts)
+
+
+@pytest.mark.parametrize("users", [100, 4_000, 300_000])
+def test_estimates_lie_within_their_error(users: int) -> None:
+    code = np.zeros(users, np.int64)
+    sketches = added(code, np.arange(1, users + 1), [])
+    estimate = visitors.estimates([Part(Source("log", "orders", 0), 0, 0, sketches)])[0]
+
+    assert estimate.users == pytest.approx(users, rel=3 * RELATIVE_ERROR)
+    assert estimate.low <= users <= estimate.high
+    if users < 2**LG_K:
+        assert (estimate.low, estimate.high) == (users, users)
+
+
+def test_few_users_of_many_events_are_asked_about_once() -> None:
+    """Else a shop of a thousand regulars would cost a call for every event."""
+    users = Users(REGIONS)
+    code, user = drawn(1, 50_000, 500)
+
+    first = users.add((REGION, IS_NEW), code, user)
+    again = users.add((REGION, IS_NEW), code, user)
+
+    assert first < 10_000
+    assert again < 2_500  # those whose places in the table of the seen meet
+
+
+def test_of_a_source_the_highest_epoch_counts() -> None:
+    one, two = added(*drawn(1, 500, 90), []), added(*drawn(2, 10, 90), [])
+    here, there = Source("log", "orders", 0), Source("log", "orders", 1)
+
+    def active(*parts: Part) -> int:
+        return next(e.users for e in visitors.estimates(parts) if e.measure == ACTIVE)
+
+    assert active(Part(here, 0, 9, one), Part(here, 1, 2, two)) == active(Part(here, 1, 2, two))
+    assert active(Part(here, 0, 9, one), Part(there, 1, 2, two)) >= active(Part(here, 0, 9, one))
+
+
+@given(st.binary(max_size=80))
+def test_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(VisitorsError):
+        visitors.decode(data)
+
+
+def test_a_record_comes_back() -> None:
+    part = Part(Source("log", "orders", 3), 2, 77, added(*drawn(5, 5_000, 4_000), [2_000]))
+
+    assert visitors.decode(visitors.encode(part)) == part
+    with pytest.raises(VisitorsError):
+        visitors.decode(visitors.encode(part)[:-1])
