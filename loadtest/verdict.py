@@ -86,7 +86,7 @@ def _unsent(produced: Produced) -> Iterator[str]:
     if missed:
         yield (
             f"{number(missed)} of {number(planned)} planned events ({share(missed, planned)}) were "
-            f"missed, not sent in time: {_cause(produced)}"
+            f"not sent in time and count as missed: {_cause(produced)}"
         )
     never = planned - produced.sent.events - missed
     if never > 0:

@@ -75,7 +75,8 @@ UNTOLD = {"closed": None, "problems": ("the api was away",)}
         # offered less than was promised, and the machine is to blame
         (
             {"made": MISSED},
-            f"500 of 10 000 planned events (5.00 %) were missed, not sent in time: {STARVED}",
+            "500 of 10 000 planned events (5.00 %) were not sent in time and count as missed: "
+            + STARVED,
         ),
         # offered less than was promised, and the broker is to blame
         ({"made": MISSED | {"queue_full": 7}}, "(the client's queue was full 7 times): lower --ra"),
