@@ -58,6 +58,11 @@ CORE = [
         "loadtest/payload.py",
         "loadtest/proof.py",
         "loadtest/seen.py",
+        "loadtest/charts.py",
+        "loadtest/expect.py",
+        "loadtest/figures.py",
+        "loadtest/report*.py",
+        "loadtest/verdict.py",
     ),
 ]
 EDGES = ["schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
