@@ -14,17 +14,21 @@ import numpy as np
 from fenghuo.schemas import marks
 from fenghuo.schemas.arrays import Flags, Ints
 from fenghuo.schemas.batch import Batch, Refusal
-from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.codec import Codec, EventBytes
 from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.frame import Frame
 from fenghuo.schemas.letters import Headers, Letter, replay_of
 from fenghuo.schemas.messages import Messages
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
-from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, sift
+from fenghuo.streams.frames import FrameAdder
+from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 
 ROW_BYTES = 64
 """About what a held row takes."""
+ROWS_MIN = 1_024
+"""Rows of a frame that emptying the table of the short way must be good for."""
 REPLAYED_MAX = 10_000
 """Most replayed dead letters a partition remembers; more replays are refused, for they could count
 twice.
@@ -119,7 +123,10 @@ class Gather:
         self._letters: list[Letter] = []
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
-        self._adder = Adder()
+        self._adder, self._frames = Adder(), FrameAdder()
+        # seconds in which orders are told apart, for the campaign begins or ends there
+        bounds = (terms.start_ms, terms.end_ms) if codec.coder.kind == "order" else ()
+        self._cut = windows.cut_by(bounds)
         self.pending = 0
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
@@ -131,11 +138,51 @@ class Gather:
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
         limit_ms = fetch.record_ms + self._terms.future_ms
-        for batch in self._codec.batches(fetch.values):
-            self._add(fetch, batch, limit_ms)
+        for part in self._codec.parts(fetch.values):
+            if isinstance(part, Batch):
+                self._add(fetch, part, limit_ms)
+            else:
+                self._add_frame(fetch, part, limit_ms)
+        self._settle(fetch)
         self.next_offset = fetch.next_offset
 
+    def _add_frame(self, fetch: Fetch, frame: Frame, limit_ms: Ints) -> None:
+        """The rows of a frame that simply count the short way; from the first one on that does not,
+        as a batch.
+        """
+        end = 0 if fetch.headers else self._count(fetch, frame, int(limit_ms[frame.message]))
+        self.tally = self.tally.plus(Tally(end, unknown_fields=frame.unknown_fields * end))
+        if end < len(frame):
+            self._add(fetch, frame.batch(end), limit_ms)
+
+    def _count(self, fetch: Fetch, frame: Frame, limit_ms: int) -> int:
+        """Count a frame as far as it simply counts: the first row that does not."""
+        end, is_full = 0, True
+        while is_full and end < len(frame):
+            start, was_empty = end, not len(self._frames)
+            end, self._frontier_ms, is_full = self._frames.add(
+                frame,
+                start,
+                frontier_ms=self._frontier_ms,
+                lateness_ms=self._terms.lateness_ms,
+                limit_ms=limit_ms,
+                apart=self._cut,
+            )
+            if is_full:
+                self._settle(fetch)
+                if was_empty and end - start < ROWS_MIN:
+                    break  # rows far apart in time: a batch has a way for that
+        return end
+
+    def _settle(self, fetch: Fetch) -> None:
+        """Keep what was counted of frames so far."""
+        if len(self._frames):
+            sums = self._frames.take()
+            self._hold(fetch, sums)
+            self.tally = self.tally.plus(self._labelled(*sums.rows))
+
     def _add(self, fetch: Fetch, batch: Batch, limit_ms: Ints) -> None:
+        self._settle(fetch)  # before what comes later in the log
         refusals = list(batch.refusals)
         sifted = self._sift(batch, limit_ms)
         if sifted.past or sifted.future or fetch.headers:
@@ -224,9 +271,9 @@ class Gather:
         if not again:
             return batch
         repeated = np.isin(batch.message, list(again))
-        events = _Events(self._codec, fetch)
+        events = EventBytes(self._codec, fetch.values)
         for message, idx in zip(batch.message[repeated], batch.idx[repeated], strict=True):
-            data = events.bytes_of(int(message), int(idx))
+            data = events.of(int(message), int(idx))
             refusals.append(
                 Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data)
             )
@@ -239,7 +286,7 @@ class Gather:
         wrong = sifted.fate >= PAST
         if not wrong.any():
             return batch
-        events = _Events(self._codec, fetch)
+        events = EventBytes(self._codec, fetch.values)
         for at in np.flatnonzero(wrong):
             message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
             past = sifted.fate[at] == PAST
@@ -250,7 +297,7 @@ class Gather:
                 Refusal(
                     *(message, idx, "time_past" if past else "time_future"),
                     f"ts: expected {bound}, got {ts}{hint}",
-                    events.bytes_of(message, idx),
+                    events.of(message, idx),
                 )
             )
         return batch.only(~wrong)
@@ -294,19 +341,23 @@ class Gather:
 
     def _keep(self, fetch: Fetch, batch: Batch, sifted: Sifted) -> Tally:
         """Add what counts to its seconds."""
-        (second, cell, n, x), seconds, last = self._adder.add(batch, sifted)
-        if self._codec.coder.kind == "order" and self._is_cut(seconds):
+        sums = self._adder.add(batch, sifted)
+        self._hold(fetch, sums)
+        if np.isin(self._cut, sums.seconds).any():
             kept = batch.only(sifted.fate == COUNTS)
-            counted = self._labelled(kept.ts, kept.cell, None, kept.x)
-        else:
-            counted = self._labelled(second, cell, n, x)
+            return self._labelled(kept.ts, kept.cell, None, kept.x)
+        return self._labelled(*sums.rows)
+
+    def _hold(self, fetch: Fetch, sums: Sums) -> None:
+        """Hold sums until they are published."""
+        (second, cell, n, x), seconds, last = sums.rows, sums.seconds, sums.last
         # what was complete and published before this worker began is not published again
         fresh = second >= self._floor_ms
         if not fresh.all():
             second, cell, n, x = second[fresh], cell[fresh], n[fresh], x[fresh]
             seconds, last = seconds[seconds >= self._floor_ms], last[seconds >= self._floor_ms]
         if not len(second):
-            return counted
+            return
         self._chunks.append((second, cell, n, x))
         self.pending += len(second)
         # the last event of each second gives its version
@@ -315,16 +366,6 @@ class Gather:
             self._opened.setdefault(start, self._fetches)
             self._version[start] = version
             self._changed.add(start)
-        return counted
-
-    def _is_cut(self, seconds: Ints) -> bool:
-        """Whether the campaign begins or ends inside one of these seconds."""
-        bounds = {
-            bound // windows.SECOND_MS * windows.SECOND_MS
-            for bound in (self._terms.start_ms, self._terms.end_ms)
-            if bound % windows.SECOND_MS
-        }
-        return not bounds.isdisjoint(seconds.tolist())
 
     def _compact(self) -> tuple[Ints, Ints, Ints, Ints]:
         """All chunks as one: (second, cell, n, x), by second and cell."""
@@ -358,18 +399,3 @@ class Gather:
         )
         stamp = {"offset": offset[group], "idx": idx[group]}
         return Rows(second[group], code, tuple(self._codec.coder.series), values, stamp)
-
-
-class _Events:
-    """The bytes of single events of a fetch; each message is split once, however many are asked."""
-
-    def __init__(self, codec: Codec, fetch: Fetch) -> None:
-        self._codec = codec
-        self._fetch = fetch
-        self._split: dict[int, Callable[[int], bytes]] = {}
-
-    def bytes_of(self, message: int, idx: int) -> bytes:
-        """One event as bytes that mean it alone."""
-        if message not in self._split:
-            self._split[message] = self._codec.split(self._fetch.values[message] or b"")
-        return self._split[message](idx)
