@@ -124,9 +124,8 @@ class Gather:
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
         self._adder, self._frames = Adder(), FrameAdder()
-        # seconds in which orders are told apart, for the campaign begins or ends there
-        bounds = (terms.start_ms, terms.end_ms) if codec.coder.kind == "order" else ()
-        self._cut = windows.cut_by(bounds)
+        # where orders of one second are told apart
+        self._cut = windows.cut_by((terms.start_ms, terms.end_ms) * (codec.coder.kind == "order"))
         self.pending = 0
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
