@@ -15,7 +15,7 @@ import numpy as np
 from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Batch, Refusal
 from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
-from fenghuo.schemas.frame import FRAME_MAGIC, FrameReader
+from fenghuo.schemas.frame import FRAME_MAGIC, Frame, FrameReader
 from fenghuo.schemas.messages import Messages
 from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X
 from fenghuo.schemas.scan import Scan
@@ -51,9 +51,10 @@ class Codec:
         """The events of these messages. Never raises for what is in them: what is no event is a
         Refusal.
         """
-        return Batch.join(list(self.batches(values)))
+        parts = self.parts(values)
+        return Batch.join([part.batch() if isinstance(part, Frame) else part for part in parts])
 
-    def batches(self, values: Sequence[bytes | None]) -> Iterator[Batch]:
+    def parts(self, values: Sequence[bytes | None]) -> Iterator[Batch | Frame]:
         """The same in pieces, in the order of the log: each frame by itself, what lies between them
         together.
         """
@@ -191,6 +192,23 @@ class Codec:
         )
         message, idx = (np.array(column, np.int64) for column in (run.message, run.idx))
         return Batch(message + first, idx, ts, cell, x, user, refusals, run.unknown_fields)
+
+
+class EventBytes:
+    """The bytes of single events of some messages; each message is split once, however many are
+    asked.
+    """
+
+    def __init__(self, codec: Codec, values: Sequence[bytes | None]) -> None:
+        self._codec = codec
+        self._values = values
+        self._split: dict[int, Callable[[int], bytes]] = {}
+
+    def of(self, message: int, idx: int) -> bytes:
+        """One event as bytes that mean it alone."""
+        if message not in self._split:
+            self._split[message] = self._codec.split(self._values[message] or b"")
+        return self._split[message](idx)
 
 
 def _frames(messages: Messages) -> list[int]:

@@ -26,30 +26,91 @@ from fenghuo.schemas.events import (
     AMOUNT_FEN_MAX,
     COUNT_MAX,
     EVENTS_PER_MESSAGE_MAX,
-    ID_CHARS_MAX,
     LATENCY_MS_MAX,
 )
+from fenghuo.schemas.frame_codes import FrameCodes, FrameError
 
 FRAME_MAGIC = b"\xff\xff\xff\xff"
 """How an Arrow IPC stream begins: the continuation mark."""
-CODES_MAX = 65_536
-_REMEMBERED_MAX = 64
-_STATUS = frozenset({"created", "paid", "failed", "cancelled", "refunded", "shipped", "delivered"})
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "order": ("amount_fen",),
     "traffic": ("latency_ms",),
     "complaint": (),
 }
-_BOUNDS: Mapping[str, tuple[int, int]] = {
+BOUNDS: Mapping[str, tuple[int, int]] = {
     "amount_fen": (0, AMOUNT_FEN_MAX),
     "latency_ms": (0, LATENCY_MS_MAX),
     "count": (1, COUNT_MAX),
 }
+_READ = ("dt", "code", "user_id", "event_id", "count")
 _TS_MAX_MS = 2**62
+Column = npt.NDArray[np.integer[Any]]
+"""Integers of any width, where they lie in a message: perhaps not aligned."""
 
 
-class FrameError(ValueError):
-    """A frame that cannot be read as a whole: says what was expected and what came."""
+class Frame(msgspec.Struct, frozen=True):
+    """The events of a frame in columns as they came, of one length. Event i is at base_ms + dt[i]
+    and has the code codes[index[i]]; a code of -1, or a value out of its bounds, makes no event.
+
+    values: amount_fen, latency_ms, count, as the kind has them and the frame does; user: see Batch,
+    None where nobody is named; unknown_fields: of each row; alone: one row as a frame of its own.
+    """
+
+    message: int
+    base_ms: int
+    dt: Column
+    index: Column
+    codes: Ints
+    values: Mapping[str, Column]
+    user: Column | None
+    buckets: int
+    unknown_fields: int
+    alone: Callable[[int], bytes]
+
+    def __len__(self) -> int:
+        return len(self.dt)
+
+    @property
+    def x(self) -> Ints:
+        """x of Batch, good or not."""
+        for name in ("amount_fen", "count"):
+            if name in self.values:
+                return self.values[name].astype(np.int64)
+        return np.full(len(self), int("latency_ms" in self.values), np.int64)
+
+    def batch(self, start: int = 0) -> Batch:
+        """The rows from `start` on as a batch: events, and refusals of what is none."""
+        rows = slice(start, None)
+        cell = self.codes[self.index[rows]]
+        bad = cell < 0
+        for name, column in self.values.items():
+            low, high = BOUNDS[name]
+            bad |= (column[rows] < low) | (column[rows] > high)
+        if "latency_ms" in self.values:
+            cell = cell * self.buckets + buckets_of(self.values["latency_ms"][rows])
+        size = len(cell)
+        batch = Batch(
+            np.full(size, self.message, np.int64),
+            np.arange(start, start + size, dtype=np.int64),
+            self.dt[rows].astype(np.int64) + self.base_ms,
+            cell,
+            self.x[rows],
+            np.zeros(size, np.int64) if self.user is None else self.user[rows].astype(np.int64),
+            unknown_fields=self.unknown_fields * size,
+        )
+        if not bad.any():
+            return batch
+        refusals = tuple(
+            Refusal(
+                self.message,
+                i,
+                "schema",
+                f"row {i}: a label or value out of bounds",
+                self.alone(i),
+            )
+            for i in (np.flatnonzero(bad) + start).tolist()
+        )
+        return msgspec.structs.replace(batch.only(~bad), refusals=refusals)
 
 
 class FrameReader:
@@ -59,124 +120,58 @@ class FrameReader:
 
     def __init__(self, coder: Coder) -> None:
         self._coder = coder
-        self._remembered: dict[tuple[bytes, ...], Ints] = {}
+        self._codes = FrameCodes(coder)
 
-    def read(self, value: Letters, message: int) -> Batch:
-        """The events of a frame, as message `message` of the fetch."""
+    def read(self, value: Letters, message: int) -> Frame | Batch:
+        """A frame, as message `message` of the fetch; a batch of one refusal when it is none."""
         try:
-            return self._rows(value, message)
+            return self._read(value, message)
         except (FrameError, pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
             detail = str(error)[:DETAIL_CHARS_MAX]
-            return Batch.join([_nothing(Refusal(message, 0, "frame", detail, value.tobytes()))])
+            return _nothing(Refusal(message, 0, "frame", detail, value.tobytes()))
 
     def split(self, value: bytes) -> Callable[[int], bytes]:
         """A frame opened once; the function gives one row as a frame of its own."""
         rows, schema = _open(value)
+        rows.validate(full=True)
         return partial(_alone, rows, schema)
 
-    def _rows(self, value: Letters, message: int) -> Batch:
+    def _read(self, value: Letters, message: int) -> Frame:
         rows, schema = _open(value)
-        kind, base_ts = _head(schema)
+        kind, base_ms = _head(schema)
         if kind != self._coder.kind:
             raise FrameError(f"expected kind {self._coder.kind!r}, got {kind!r}")
-        size = rows.num_rows
-        dt = _ints(rows, "dt")
-        values = {name: _ints(rows, name) for name in _VALUES[kind]}
+        names = list(_VALUES[kind])
         if kind == "traffic" and "count" in schema.names:
-            values["count"] = _ints(rows, "count")
-        codes = rows.column(_position(schema, "code"))
-        if not pa.types.is_dictionary(codes.type) or codes.null_count:
-            raise FrameError(f"column code: expected a dictionary without nulls, got {codes.type}")
-        table = self._codes(codes.dictionary)
-        code = table[codes.indices.to_numpy(zero_copy_only=False)]
-        bad = code < 0
-        for name, column in values.items():
-            low, high = _BOUNDS[name]
-            bad |= (column < low) | (column > high)
-        x = np.zeros(size, np.int64)
-        cell = code
-        if kind == "order":
-            x = values["amount_fen"].astype(np.int64)
-        elif kind == "traffic":
-            x = values["count"].astype(np.int64) if "count" in values else np.ones(size, np.int64)
-            cell = code * self._coder.buckets + buckets_of(values["latency_ms"])
-        idx = np.arange(size, dtype=np.int64)
-        unknown = (
-            len(set(schema.names) - {"dt", "code", "user_id", "event_id", "count", *values}) * size
-        )
-        ts = dt.astype(np.int64) + base_ts
-        user = np.zeros(size, np.int64)
+            names.append("count")
+        dt, values = _ints(rows, "dt"), {name: _ints(rows, name) for name in names}
+        index, codes = self._coded(rows)
+        user = None
         if "user_id" in schema.names and pa.types.is_integer(schema.field("user_id").type):
-            user = _ints(rows, "user_id").astype(np.int64)
-        batch = Batch(np.full(size, message, np.int64), idx, ts, cell, x, user, (), unknown)
-        if not bad.any():
-            return batch
-        refusals = tuple(
-            Refusal(
-                message,
-                int(i),
-                "schema",
-                f"row {i}: a label or value out of bounds",
-                _alone(rows, schema, int(i)),
-            )
-            for i in np.flatnonzero(bad)
+            user = _ints(rows, "user_id")
+        for name, column in zip(schema.names, rows.columns, strict=True):
+            if not (name == "code" or pa.types.is_integer(column.type)):
+                column.validate(full=True)  # it may come into a dead letter
+        return Frame(
+            *(message, base_ms, dt, index, codes, values, user, self._coder.buckets),
+            len(set(schema.names) - {*_READ, *names}),
+            partial(_alone, rows, schema),
         )
-        return msgspec.structs.replace(batch.only(~bad), refusals=refusals)
 
-    def _codes(self, dictionary: pa.Array) -> Ints:
-        """Codes of the frame's own table; -1 where an entry is no valid combination. Remembered by
-        its bytes.
-        """
-        if len(dictionary) > CODES_MAX:
-            raise FrameError(f"column code: {len(dictionary)} entries, most are {CODES_MAX}")
-        if not pa.types.is_struct(dictionary.type):
+    def _coded(self, rows: pa.RecordBatch) -> tuple[Column, Ints]:
+        """The codes of the frame's own table, and the place in it of each row."""
+        column = rows.column(_position(rows.schema, "code"))
+        if not pa.types.is_dictionary(column.type) or column.null_count:
+            raise FrameError(f"column code: expected a dictionary without nulls, got {column.type}")
+        codes = self._codes.of(column.dictionary)
+        index: Column = column.indices.to_numpy(zero_copy_only=True)
+        low, high = int(index.min()), int(index.max())
+        if low < 0 or high >= len(column.dictionary):
             raise FrameError(
-                f"column code: expected a dictionary of structs, got {dictionary.type}"
+                f"column code: expected places in a table of {len(column.dictionary)}, "
+                f"got {low} to {high}"
             )
-        head = f"{dictionary.type} {len(dictionary)}".encode()
-        for field in dictionary.type:
-            if not _is_plain(field.type):  # what lies outside of its buffers is not compared here
-                raise FrameError(
-                    f"column code: expected plain fields, {field.name} is {field.type}"
-                )
-        head = f"{dictionary.type} {len(dictionary)} {dictionary.offset}".encode()
-        mark = (head, *(_bytes(buffer) for buffer in dictionary.buffers()))
-        found = self._remembered.get(mark)
-        if found is None:
-            entries = dictionary.to_pylist()
-            found = np.array([self._code(entry) for entry in entries] or [-1], np.int64)
-            if len(self._remembered) >= _REMEMBERED_MAX:
-                self._remembered.clear()
-            self._remembered[mark] = found
-        return found
-
-    def _code(self, entry: dict[str, Any] | None) -> int:
-        if entry is None:
-            return -1
-        optional = ("promotion", "user_tier", "acquisition", "new_user", "repeat")
-        key = []
-        for name in self._coder.fields:
-            value = entry.get(name)
-            if (value is None and name not in optional) or not _valid(
-                self._coder.kind, name, value
-            ):
-                return -1
-            key.append(value)
-        return self._coder.code(tuple(key))
-
-
-def _valid(kind: str, name: str, value: object) -> bool:
-    if value is None:
-        return True
-    if name in ("new_user", "repeat"):
-        return isinstance(value, bool)
-    if name == "severity":
-        return type(value) is int and 1 <= value <= 5  # True is no severity
-    if name == "status":
-        if kind == "order":
-            return value in _STATUS
-        return isinstance(value, int) and 100 <= value <= 599
-    return isinstance(value, str) and len(value) <= ID_CHARS_MAX
+        return index, codes
 
 
 def _open(value: bytes | Letters) -> tuple[pa.RecordBatch, pa.Schema]:
@@ -189,7 +184,7 @@ def _open(value: bytes | Letters) -> tuple[pa.RecordBatch, pa.Schema]:
             raise FrameError(f"{rows.num_rows} rows, most are {EVENTS_PER_MESSAGE_MAX}")
         if not rows.num_rows:
             raise FrameError("a frame without rows")
-        rows.validate(full=True)
+        rows.validate()  # the rest of it is looked at where it is read
         return rows, reader.schema
 
 
@@ -212,18 +207,6 @@ def _shortened(column: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([0], column.type.index_type), table)
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    """Strings, booleans and integers: all of a value lies in the array's own buffers."""
-    types = pa.types
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_boolean(kind)
-        or types.is_integer(kind)
-        or types.is_null(kind)
-    )
-
-
 def _head(schema: pa.Schema) -> tuple[str, int]:
     metadata = schema.metadata or {}
     if metadata.get(b"fenghuo") != b"1":
@@ -241,13 +224,13 @@ def _position(schema: pa.Schema, name: str) -> int:
     return position
 
 
-def _ints(rows: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
+def _ints(rows: pa.RecordBatch, name: str) -> Column:
     column = rows.column(_position(rows.schema, name))
     if not pa.types.is_integer(column.type) or column.null_count:
         raise FrameError(f"column {name}: expected integers without nulls, got {column.type}")
     if pa.types.is_uint64(column.type):
         raise FrameError(f"column {name}: expected at most 63 bits, got uint64")
-    found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True)
+    found: Column = column.to_numpy(zero_copy_only=True)
     if (
         name == "dt"
         and column.type.bit_width == 64
@@ -256,10 +239,6 @@ def _ints(rows: pa.RecordBatch, name: str) -> npt.NDArray[Any]:
     ):
         raise FrameError("column dt: out of bounds")
     return found
-
-
-def _bytes(buffer: pa.Buffer | None) -> bytes:
-    return b"" if buffer is None else buffer.to_pybytes()
 
 
 def _nothing(refusal: Refusal) -> Batch:

@@ -16,7 +16,7 @@ from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.letters import replay_of
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 
 DIFFERENCES_MAX = 100
 """Differences named at most; the rest is only counted."""

@@ -18,7 +18,7 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
 from fenghuo.streams import audit, kafka, lanes
 from fenghuo.streams.audit import Key, Ledger, Stored
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.part_gather import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2

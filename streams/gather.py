@@ -6,60 +6,34 @@ the last time together with the position a successor may start from once all of 
 broker.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from fenghuo.schemas import marks
-from fenghuo.schemas.arrays import Flags, Ints
+from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.batch import Batch, Refusal
-from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.codec import Codec, EventBytes
 from fenghuo.schemas.events import TS_MIN_MS
-from fenghuo.schemas.letters import Headers, Letter, replay_of
-from fenghuo.schemas.messages import Messages
+from fenghuo.schemas.frame import Frame
+from fenghuo.schemas.letters import Letter, replay_of
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
-from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, sift
+from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.frames import FrameAdder
+from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 from fenghuo.streams.users import Users
 
 ROW_BYTES = 64
 """About what a held row takes."""
+ROWS_MIN = 1_024
+"""Rows of a frame that emptying the table of the short way must be good for."""
 REPLAYED_MAX = 10_000
 """Most replayed dead letters a partition remembers; more replays are refused, for they could count
 twice.
 """
-
-
-class Fetch(msgspec.Struct, frozen=True):
-    """Consecutive records of one source partition, as the transport read them: from start_offset up
-    to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
-    that have any but the mark of a load run; shadow: which records carry the mark of a shadow run,
-    None when none does.
-    """
-
-    offsets: Ints
-    values: Sequence[bytes | None]
-    record_ms: Ints
-    start_offset: int
-    next_offset: int
-    headers: dict[int, Headers] = {}
-    shadow: Flags | None = None
-    mark_of: Callable[[int], Headers] | None = None
-    """The headers of a record that has none but a mark."""
-
-    def headers_of(self, at: int) -> Headers:
-        """All headers of a record."""
-        found = self.headers.get(at)
-        return found or (self.mark_of(at) if self.mark_of else ())
-
-    @property
-    def size(self) -> int:
-        """Bytes of its values."""
-        if isinstance(self.values, Messages):
-            return int(np.maximum(self.values.length, 0).sum())
-        return sum(len(value or b"") for value in self.values)
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -129,7 +103,9 @@ class Gather:
         self._letters: list[Letter] = []
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
-        self._adder = Adder()
+        self._adder, self._frames = Adder(), FrameAdder()
+        # where orders of one second are told apart
+        self._cut = windows.cut_by((terms.start_ms, terms.end_ms) * (codec.coder.kind == "order"))
         self.pending = 0
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
@@ -141,11 +117,55 @@ class Gather:
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
         limit_ms = fetch.record_ms + self._terms.future_ms
-        for batch in self._codec.batches(fetch.values):
-            self._add(fetch, batch, limit_ms)
+        for part in self._codec.parts(fetch.values):
+            if isinstance(part, Batch):
+                self._add(fetch, part, limit_ms)
+            else:
+                self._add_frame(fetch, part, limit_ms)
+        self._settle(fetch)
         self.next_offset = fetch.next_offset
 
+    def _add_frame(self, fetch: Fetch, frame: Frame, limit_ms: Ints) -> None:
+        """The rows of a frame that simply count the short way; from the first one on that does not,
+        as a batch.
+        """
+        end = 0 if fetch.headers else self._count(fetch, frame, int(limit_ms[frame.message]))
+        self.tally = self.tally.plus(Tally(end, unknown_fields=frame.unknown_fields * end))
+        if self._users is not None and frame.user is not None:
+            ts = frame.dt[:end].astype(np.int64) + frame.base_ms
+            code, user = frame.codes[frame.index[:end]], frame.user[:end].astype(np.int64)
+            self._users.add(self._codec.coder.visitors(), ts, code, user)
+        if end < len(frame):
+            self._add(fetch, frame.batch(end), limit_ms)
+
+    def _count(self, fetch: Fetch, frame: Frame, limit_ms: int) -> int:
+        """Count a frame as far as it simply counts: the first row that does not."""
+        end, is_full = 0, True
+        while is_full and end < len(frame):
+            start, was_empty = end, not len(self._frames)
+            end, self._frontier_ms, is_full = self._frames.add(
+                frame,
+                start,
+                frontier_ms=self._frontier_ms,
+                lateness_ms=self._terms.lateness_ms,
+                limit_ms=limit_ms,
+                apart=self._cut,
+            )
+            if is_full:
+                self._settle(fetch)
+                if was_empty and end - start < ROWS_MIN:
+                    break  # rows far apart in time: a batch has a way for that
+        return end
+
+    def _settle(self, fetch: Fetch) -> None:
+        """Keep what was counted of frames so far."""
+        if len(self._frames):
+            sums = self._frames.take()
+            self._hold(fetch, sums)
+            self.tally = self.tally.plus(self._labelled(*sums.rows))
+
     def _add(self, fetch: Fetch, batch: Batch, limit_ms: Ints) -> None:
+        self._settle(fetch)  # before what comes later in the log
         refusals = list(batch.refusals)
         sifted = self._sift(batch, limit_ms)
         if sifted.past or sifted.future or fetch.headers:
@@ -155,7 +175,8 @@ class Gather:
             sifted = self._sift(batch, limit_ms)
         self._refuse(fetch, refusals)
         if self._users is not None:
-            self._meet(self._users, batch)
+            code = batch.cell // self._codec.coder.buckets
+            self._users.add(self._codec.coder.visitors(), batch.ts, code, batch.user)
         self._frontier_ms = sifted.frontier_ms
         counted = Tally(sifted.counted, sifted.late, len(refusals), 0, batch.unknown_fields)
         if sifted.late:
@@ -165,17 +186,6 @@ class Gather:
         if sifted.counted:
             counted = counted.plus(self._keep(fetch, batch, sifted))
         self.tally = self.tally.plus(counted)
-
-    def _meet(self, users: Users, batch: Batch) -> None:
-        """Who came, as far as the campaign goes; late ones too."""
-        coder, terms = self._codec.coder, self._terms
-        user, cell, ts = batch.user, batch.cell, batch.ts
-        if not len(ts):
-            return
-        if ts.min() < terms.start_ms or ts.max() >= terms.end_ms:
-            inside = (ts >= terms.start_ms) & (ts < terms.end_ms)
-            user, cell = user[inside], cell[inside]
-        users.add(coder.visitors(), cell if coder.buckets == 1 else cell // coder.buckets, user)
 
     def _sift(self, batch: Batch, limit_ms: Ints) -> Sifted:
         return sift(batch, limit_ms, self._frontier_ms, self._terms.lateness_ms)
@@ -247,9 +257,9 @@ class Gather:
         if not again:
             return batch
         repeated = np.isin(batch.message, list(again))
-        events = _Events(self._codec, fetch)
+        events = EventBytes(self._codec, fetch.values)
         for message, idx in zip(batch.message[repeated], batch.idx[repeated], strict=True):
-            data = events.bytes_of(int(message), int(idx))
+            data = events.of(int(message), int(idx))
             refusals.append(
                 Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data)
             )
@@ -262,7 +272,7 @@ class Gather:
         wrong = sifted.fate >= PAST
         if not wrong.any():
             return batch
-        events = _Events(self._codec, fetch)
+        events = EventBytes(self._codec, fetch.values)
         for at in np.flatnonzero(wrong):
             message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
             past = sifted.fate[at] == PAST
@@ -273,7 +283,7 @@ class Gather:
                 Refusal(
                     *(message, idx, "time_past" if past else "time_future"),
                     f"ts: expected {bound}, got {ts}{hint}",
-                    events.bytes_of(message, idx),
+                    events.of(message, idx),
                 )
             )
         return batch.only(~wrong)
@@ -317,19 +327,23 @@ class Gather:
 
     def _keep(self, fetch: Fetch, batch: Batch, sifted: Sifted) -> Tally:
         """Add what counts to its seconds."""
-        (second, cell, n, x), seconds, last = self._adder.add(batch, sifted)
-        if self._codec.coder.kind == "order" and self._is_cut(seconds):
+        sums = self._adder.add(batch, sifted)
+        self._hold(fetch, sums)
+        if np.isin(self._cut, sums.seconds).any():
             kept = batch.only(sifted.fate == COUNTS)
-            counted = self._labelled(kept.ts, kept.cell, None, kept.x)
-        else:
-            counted = self._labelled(second, cell, n, x)
+            return self._labelled(kept.ts, kept.cell, None, kept.x)
+        return self._labelled(*sums.rows)
+
+    def _hold(self, fetch: Fetch, sums: Sums) -> None:
+        """Hold sums until they are published."""
+        (second, cell, n, x), seconds, last = sums.rows, sums.seconds, sums.last
         # what was complete and published before this worker began is not published again
         fresh = second >= self._floor_ms
         if not fresh.all():
             second, cell, n, x = second[fresh], cell[fresh], n[fresh], x[fresh]
             seconds, last = seconds[seconds >= self._floor_ms], last[seconds >= self._floor_ms]
         if not len(second):
-            return counted
+            return
         self._chunks.append((second, cell, n, x))
         self.pending += len(second)
         # the last event of each second gives its version
@@ -338,16 +352,6 @@ class Gather:
             self._opened.setdefault(start, self._fetches)
             self._version[start] = version
             self._changed.add(start)
-        return counted
-
-    def _is_cut(self, seconds: Ints) -> bool:
-        """Whether the campaign begins or ends inside one of these seconds."""
-        bounds = {
-            bound // windows.SECOND_MS * windows.SECOND_MS
-            for bound in (self._terms.start_ms, self._terms.end_ms)
-            if bound % windows.SECOND_MS
-        }
-        return not bounds.isdisjoint(seconds.tolist())
 
     def _compact(self) -> tuple[Ints, Ints, Ints, Ints]:
         """All chunks as one: (second, cell, n, x), by second and cell."""
@@ -381,18 +385,3 @@ class Gather:
         )
         stamp = {"offset": offset[group], "idx": idx[group]}
         return Rows(second[group], code, tuple(self._codec.coder.series), values, stamp)
-
-
-class _Events:
-    """The bytes of single events of a fetch; each message is split once, however many are asked."""
-
-    def __init__(self, codec: Codec, fetch: Fetch) -> None:
-        self._codec = codec
-        self._fetch = fetch
-        self._split: dict[int, Callable[[int], bytes]] = {}
-
-    def bytes_of(self, message: int, idx: int) -> bytes:
-        """One event as bytes that mean it alone."""
-        if message not in self._split:
-            self._split[message] = self._codec.split(self._fetch.values[message] or b"")
-        return self._split[message](idx)

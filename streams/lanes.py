@@ -17,7 +17,7 @@ from fenghuo.schemas.lane import SHADOW, Lane
 from fenghuo.schemas.letters import Headers
 from fenghuo.schemas.marks import is_shadow
 from fenghuo.schemas.messages import Messages
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 
 
 def only(fetch: Fetch, lane: Lane) -> Fetch:

@@ -25,7 +25,7 @@ from fenghuo.schemas import topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
 STOP_S_MAX = 3.0

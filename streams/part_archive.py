@@ -30,7 +30,7 @@ from fenghuo.streams.archive import (
     refused_block,
     transition_block,
 )
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.part import Part, now_ms
 
 PAUSE_S = (0.2, 0.5, 1.0, 2.0, 5.0)

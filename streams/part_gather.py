@@ -24,7 +24,8 @@ from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka, lanes, metrics, windows
-from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
+from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.gather import Gather, Taken, Terms
 from fenghuo.streams.part import Part, now_ms
 from fenghuo.streams.users import Users
 
@@ -171,7 +172,8 @@ class GatherPart(Part):
             regions = codec.coder.regions(np.empty(0, np.int64))[1]
             known = {key: part for key, part in left.items() if part.source == source}
             self._superseded[tp] = list(known)
-            users = Users(regions, visitors_of(known.values(), begin.epoch))
+            span_ms = (self._terms.start_ms, self._terms.end_ms)
+            users = Users(regions, span_ms, visitors_of(known.values(), begin.epoch))
             self._users[tp] = users
             self._states[tp] = Gather(source, codec, self._terms, begin, users=users)
             if begin.epoch > (before.epoch if (before := newest.get(source)) else 0):

@@ -15,7 +15,7 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.judge import Judge
 from fenghuo.streams.part import Part, now_ms
 

@@ -18,7 +18,7 @@ from fenghuo.schemas.compiled import BYTES, INT, INTS, LETTERS, compiled, inline
 from fenghuo.schemas.letters import Headers
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER, is_shadow
 from fenghuo.schemas.messages import Messages
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, magic, crc, attributes, last offset delta, base and largest

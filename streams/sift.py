@@ -3,6 +3,7 @@
 The first goes along the log and tells each event's fate, the second adds up those that count.
 """
 
+import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints, Letters
@@ -15,6 +16,16 @@ COUNTS, LATE, PAST, FUTURE = range(4)
 """Fates: counts in its second; its second was closed; before 1990; after its own record."""
 TABLE_MAX = 1 << 18
 """Most (second, cell) pairs that are added up in a table, 4 MiB; others are sorted."""
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Events added up: (second, cell, n, x) in any order; their seconds in rising order, and the
+    message in which the last event of each lies.
+    """
+
+    rows: tuple[Ints, Ints, Ints, Ints]
+    seconds: Ints
+    last: Ints
 
 
 class Sifted:
@@ -50,18 +61,16 @@ class Adder:
     def __init__(self) -> None:
         self._n = self._x = np.zeros(0, np.int64)
 
-    def add(self, batch: Batch, sifted: Sifted) -> tuple[tuple[Ints, Ints, Ints, Ints], Ints, Ints]:
-        """((second, cell, n, x) in any order, seconds, last message of each second) of the events
-        that count; there is at least one.
-        """
-        seconds = sifted.last_s - sifted.first_s + 1
+    def add(self, batch: Batch, sifted: Sifted) -> Sums:
+        """The sums of the events that count; there is at least one."""
+        span = sifted.last_s - sifted.first_s + 1
         width = int(batch.cell.max()) + 1
-        if seconds * width > TABLE_MAX:
+        if span * width > TABLE_MAX:
             return _sorted(batch, sifted, width)
-        if seconds * width > len(self._n):
-            self._n, self._x = np.zeros((2, seconds * width), np.int64)
-        touched = np.empty(min(sifted.counted, seconds * width), np.int64)
-        last = np.full(seconds, -1, np.int64)
+        if span * width > len(self._n):
+            self._n, self._x = np.zeros((2, span * width), np.int64)
+        touched = np.empty(min(sifted.counted, span * width), np.int64)
+        last = np.full(span, -1, np.int64)
         count = _add(
             *(batch.ts, batch.cell, batch.x, batch.message, sifted.fate),
             *(np.int64(sifted.first_s), np.int64(width)),
@@ -72,12 +81,11 @@ class Adder:
         self._n[key] = self._x[key] = 0
         second = (key // width + sifted.first_s) * SECOND_MS
         used = np.flatnonzero(last >= 0)
-        return (second, key % width, n, x), (used + sifted.first_s) * SECOND_MS, last[used]
+        seconds = (used + sifted.first_s) * SECOND_MS
+        return Sums((second, key % width, n, x), seconds, last[used])
 
 
-def _sorted(
-    batch: Batch, sifted: Sifted, width: int
-) -> tuple[tuple[Ints, Ints, Ints, Ints], Ints, Ints]:
+def _sorted(batch: Batch, sifted: Sifted, width: int) -> Sums:
     """The same for events far apart in time."""
     kept = batch.only(sifted.fate == COUNTS)
     second = second_of(kept.ts)
@@ -85,7 +93,7 @@ def _sorted(
     key, n, x = sums(at * width + kept.cell, np.ones(len(kept), np.int64), kept.x)
     _, from_end = np.unique(at[::-1], return_index=True)
     rows = (seconds[key // width], key % width, n, x)
-    return rows, seconds, kept.message[len(kept) - 1 - from_end]
+    return Sums(rows, seconds, kept.message[len(kept) - 1 - from_end])
 
 
 @compiled(NOTHING(INTS, INTS, INTS, INT, INT, BYTES, INTS))

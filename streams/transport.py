@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import aiokafka.errors
 import numpy as np
+from aiokafka import conn
 from aiokafka.consumer import fetcher as client
 from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
@@ -27,7 +28,8 @@ from faust.types import TP
 
 from fenghuo.schemas.marks import is_mark
 from fenghuo.streams import lanes
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.answers import Answers, read_all
+from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.records import RawRecords, read
 
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
@@ -47,6 +49,8 @@ ever.
 """
 
 client.MemoryRecords = RawRecords  # looked up by name at each fetch: keeps the bytes of it
+conn.AIOKafkaProtocol = Answers  # looked up by name for each connection, as is the next one
+conn.AIOKafkaConnection._read = staticmethod(read_all)
 
 
 def die(reason: str) -> None:

@@ -27,9 +27,14 @@ _ALL: Final = 2**63 - 1
 
 
 class Users:
-    """The sketches of a source partition: for each region who was active, and who was new."""
+    """The sketches of a source partition: for each region who was active, and who was new, at
+    event times from the first of span_ms to before the second.
+    """
 
-    def __init__(self, regions: Sequence[str], found: Sketches | None = None) -> None:
+    def __init__(
+        self, regions: Sequence[str], span_ms: tuple[int, int], found: Sketches | None = None
+    ) -> None:
+        self._from_ms, self._to_ms = span_ms
         self._names = [(measure, region) for measure in (ACTIVE, NEW) for region in regions]
         self._sketches = [update_theta_sketch(LG_K) for _ in self._names]
         self._theta = np.full(len(self._names), _ALL, np.int64)
@@ -38,10 +43,15 @@ class Users:
         """What was known when this worker began; a sketch cannot take in another one."""
         self._changed: set[int] = set(range(len(self._names))) if found else set()
 
-    def add(self, tables: tuple[Ints, Flags], code: Ints, user: Ints) -> int:
+    def add(self, tables: tuple[Ints, Flags], ts: Ints, code: Ints, user: Ints) -> int:
         """These users came; tables: region and newness by code; 0 is nobody. How many of them a
         sketch wanted to know.
         """
+        if not len(ts):
+            return 0
+        if ts.min() < self._from_ms or ts.max() >= self._to_ms:
+            inside = (ts >= self._from_ms) & (ts < self._to_ms)
+            code, user = code[inside], user[inside]
         out = np.empty((2, 2 * len(user)), np.int64)
         count = _wanted(code, user, *tables, self._theta, self._seen, out[0], out[1])
         for slot, value in zip(out[0, :count].tolist(), out[1, :count].tolist(), strict=True):

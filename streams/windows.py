@@ -7,6 +7,8 @@ reached its end. All of it goes event by event, so it does not matter how the lo
 fetches.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
@@ -27,6 +29,12 @@ def second_of(ts: Ints) -> Ints:
 def floor_of(frontier_ms: int, lateness_ms: int) -> int:
     """Start of the oldest second that is still open at this frontier."""
     return (frontier_ms - lateness_ms) // SECOND_MS * SECOND_MS
+
+
+def cut_by(moments: Iterable[int]) -> Ints:
+    """Start of each second that one of these moments lies inside of."""
+    inside = {moment for moment in moments if moment % SECOND_MS}
+    return second_of(np.array(sorted(inside), np.int64))
 
 
 def sums(key: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:

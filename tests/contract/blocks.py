@@ -20,7 +20,8 @@ from fenghuo.streams.archive import (
     refused_block,
     transition_block,
 )
-from fenghuo.streams.gather import Fetch, Gather
+from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.gather import Gather
 from fenghuo.streams.part_gather import coders, start, terms
 
 SECOND_MS = 1_000

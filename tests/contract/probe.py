@@ -17,7 +17,7 @@ from faust.types import TP
 
 from fenghuo.schemas.settings import Settings, read
 from fenghuo.streams import part
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ import aiokafka.errors
 import faust
 import mode
 import pytest
+from aiokafka import conn
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record._crecords import MemoryRecords
@@ -27,6 +28,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 import fenghuo.streams.transport  # noqa: F401  what is tested here happens at its import
+from fenghuo.streams.answers import Answers, read_all
 from fenghuo.streams.records import RawRecords
 
 PINS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
@@ -58,6 +60,8 @@ METHODS: list[tuple[Any, str, str]] = [
         "self, topic, key, value, partition, timestamp, headers, *, transactional_id=None",
     ),
     (driver.Transport, "__init__", "self, *args, **kwargs"),
+    (Answers.__base__, "__init__", "self, closed_fut, *args, loop, **kw"),
+    (conn.AIOKafkaConnection, "_handle_frame", "self, resp"),
     (fetcher.FetchResult, "check_assignment", "self, tp"),
     (fetcher.FetchResult, "has_more", "self"),
     (fetcher.FetchResult, "_update_position", "self"),
@@ -92,6 +96,7 @@ ATTRIBUTES: list[tuple[type, set[str]]] = [
     (fetcher.PartitionRecords, {"_records", "_records_iterator", "next_fetch_offset"}),
     (driver.Consumer, {"_thread", "_read_offset", "callback", "suspend_flow", "flow_active"}),
     (driver.Consumer, {"app", "transport"}),
+    (conn.AIOKafkaConnection, {"_protocol"}),
 ]
 # class, names that a look at the class finds (properties, and the fields of compiled classes)
 NAMES: list[tuple[type, set[str]]] = [
@@ -188,6 +193,19 @@ def test_the_fetcher_looks_up_the_records_that_keep_their_bytes() -> None:
 
     assert "records = MemoryRecords(part_data[-1])" in source
     assert fetcher.MemoryRecords is RawRecords
+
+
+def test_connections_are_made_with_our_way_of_reading() -> None:
+    """Both are looked up by name, and by nothing else does the client read."""
+    connect = inspect.getsource(conn.AIOKafkaConnection.connect)
+
+    assert "protocol = AIOKafkaProtocol(self._closed_fut, reader, loop=loop)" in connect
+    assert connect.index("self._protocol = reader, writer, protocol") < connect.index(
+        "self._create_reader_task()"
+    )
+    assert inspect.getsource(conn).count("reader.") == 3  # two in what we replace, and at_eof
+    assert conn.AIOKafkaProtocol is Answers
+    assert conn.AIOKafkaConnection._read is read_all
 
 
 def parameters(function: Any) -> str:

@@ -15,7 +15,8 @@ from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.streams import lanes
-from fenghuo.streams.gather import Fetch, Gather, Taken, Terms
+from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.gather import Gather, Taken, Terms
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.model import CUTS, Counted, Series, Values
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Record

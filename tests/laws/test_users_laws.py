@@ -28,6 +28,7 @@ REGIONS = ("east", "south")
 REGION = np.array([0, 1, 0, 1], np.int64)
 IS_NEW = np.array([False, False, True, True], np.bool_)
 """By code: 0 and 1 are old users, 2 and 3 new ones."""
+SPAN_MS = (1_000, 2_000)
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(0, 60_000)
 
@@ -37,12 +38,16 @@ def drawn(seed: int, rows: int, users: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 4, rows), rng.integers(0, users, rows)
 
 
+def now(rows: np.ndarray) -> np.ndarray:
+    return np.full(len(rows), 1_500)
+
+
 def added(
     code: np.ndarray, user: np.ndarray, cuts: Sequence[int], found: Sketches | None = None
 ) -> Sketches:
-    users = Users(REGIONS, found)
+    users = Users(REGIONS, SPAN_MS, found)
     for part, who in zip(np.split(code, cuts), np.split(user, cuts), strict=True):
-        users.add((REGION, IS_NEW), part, who)
+        users.add((REGION, IS_NEW), now(part), part, who)
     return users.take() or {}
 
 
@@ -118,11 +123,11 @@ def test_estimates_lie_within_their_error(users: int) -> None:
 
 def test_few_users_of_many_events_are_asked_about_once() -> None:
     """Else a shop of a thousand regulars would cost a call for every event."""
-    users = Users(REGIONS)
+    users = Users(REGIONS, SPAN_MS)
     code, user = drawn(1, 50_000, 500)
 
-    first = users.add((REGION, IS_NEW), code, user)
-    again = users.add((REGION, IS_NEW), code, user)
+    first = users.add((REGION, IS_NEW), now(code), code, user)
+    again = users.add((REGION, IS_NEW), now(code), code, user)
 
     assert first < 10_000
     assert again < 2_500  # those whose places in the table of the seen meet
@@ -151,3 +156,11 @@ def test_a_record_comes_back() -> None:
     assert visitors.decode(visitors.encode(part)) == part
     with pytest.raises(VisitorsError):
         visitors.decode(visitors.encode(part)[:-1])
+
+
+def test_only_the_campaign_counts() -> None:
+    users = Users(REGIONS, SPAN_MS)
+    ts, code = np.array([999, 1_000, 1_999, 2_000]), np.zeros(4, np.int64)
+    users.add((REGION, IS_NEW), ts, code, np.array([1, 2, 3, 4]))
+
+    assert count(users.take() or {}, (ACTIVE, "east")) == 2

@@ -168,7 +168,7 @@ def test_frames_are_described_as_they_are_read(kind: str) -> None:
 
     assert set(event["required"]) == {"dt", "code", *frame._VALUES[kind]}
     assert {key: (number["minimum"], number["maximum"]) for key, number in numbers.items()} == {
-        key: bounds for key, bounds in frame._BOUNDS.items() if key in numbers
+        key: bounds for key, bounds in frame.BOUNDS.items() if key in numbers
     }
     assert set(FLAGS[kind]) <= set(event["properties"]["code"]["properties"])
     pulse = messages[f"{name}Pulses"]["payload"]["items"]["properties"]

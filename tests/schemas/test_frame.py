@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fenghuo.schemas import frame
+from fenghuo.schemas import frame, frame_codes
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.events import EVENTS_PER_MESSAGE_MAX
 from tests.laws.river import codec_of
@@ -263,7 +263,7 @@ def test_tables_of_the_same_bytes_and_another_length_are_not_mixed_up() -> None:
 
 
 def test_the_size_of_a_code_table_is_bounded() -> None:
-    size = frame.CODES_MAX + 1
+    size = frame_codes.CODES_MAX + 1
     names = pa.array(["east"]).take(pa.array(np.zeros(size, np.int32)))
     code = pa.DictionaryArray.from_arrays(
         pa.array([0, 0, size - 1], pa.int32()),
@@ -274,16 +274,16 @@ def test_the_size_of_a_code_table_is_bounded() -> None:
     )
 
     assert (events, reason) == (0, "frame")
-    assert detail == f"column code: {size} entries, most are {frame.CODES_MAX}"
+    assert detail == f"column code: {size} entries, most are {frame_codes.CODES_MAX}"
 
 
 def test_the_memory_of_code_tables_is_bounded() -> None:
     """A producer that writes a new table into every frame is only slower."""
     codec = codec_of("order")
-    for i in range(frame._REMEMBERED_MAX + 10):
+    for i in range(frame_codes._REMEMBERED_MAX + 10):
         code = code_of(pa.array([{**PROFILE, "payment": f"coin {i}"}]))
         assert len(codec.decode([frame_bytes("order", columns(code=code))])) == 3
-    assert len(codec._frames._remembered) <= frame._REMEMBERED_MAX
+    assert len(codec._frames._codes._remembered) <= frame_codes._REMEMBERED_MAX
 
 
 def test_a_boolean_is_no_severity() -> None:

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import part
-from fenghuo.streams.gather import Fetch
+from fenghuo.streams.fetch import Fetch
 
 BEGAN_MS = 1_000_000
 

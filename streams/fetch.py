@@ -1,0 +1,40 @@
+"""Fetch: consecutive records of one source partition, as the transport hands them to a part."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from fenghuo.schemas.arrays import Flags, Ints
+from fenghuo.schemas.letters import Headers
+from fenghuo.schemas.messages import Messages
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Consecutive records of one source partition, as the transport read them: from start_offset up
+    to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
+    that have any but the mark of a load run; shadow: which records carry the mark of a shadow run,
+    None when none does.
+    """
+
+    offsets: Ints
+    values: Sequence[bytes | None]
+    record_ms: Ints
+    start_offset: int
+    next_offset: int
+    headers: dict[int, Headers] = {}
+    shadow: Flags | None = None
+    mark_of: Callable[[int], Headers] | None = None
+    """The headers of a record that has none but a mark."""
+
+    def headers_of(self, at: int) -> Headers:
+        """All headers of a record."""
+        found = self.headers.get(at)
+        return found or (self.mark_of(at) if self.mark_of else ())
+
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        if isinstance(self.values, Messages):
+            return int(np.maximum(self.values.length, 0).sum())
+        return sum(len(value or b"") for value in self.values)
