@@ -14,6 +14,7 @@ from fenghuo.schemas.batch import Batch
 from fenghuo.streams import frames, gather
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather, Taken
+from fenghuo.streams.users import Users
 from tests.laws.river import TERMS, beginning, codec_of, fetch_of, source_of
 from tests.laws.test_codec_laws import SAMPLES
 from tests.strategies import (
@@ -143,8 +144,9 @@ def test_the_short_way_gives_what_the_long_way_gives(data: st.DataObject) -> Non
         if small:  # what needs thousands of rows, with few
             patched.setattr(gather, "ROWS_MIN", 2)
             patched.setattr(frames, "SECONDS_MAX", 2)
-        short = Gather(source_of(kind), codec_of(kind), CAMPAIGN, start)
-        long = LongWay(source_of(kind), codec_of(kind), CAMPAIGN, start)
+        met = [users_of(kind), users_of(kind)]
+        short = Gather(source_of(kind), codec_of(kind), CAMPAIGN, start, users=met[0])
+        long = LongWay(source_of(kind), codec_of(kind), CAMPAIGN, start, users=met[1])
         for part in cut(records, sizes):
             for one in (short, long):
                 one.add(fetch_of(part))
@@ -152,6 +154,12 @@ def test_the_short_way_gives_what_the_long_way_gives(data: st.DataObject) -> Non
             if data.draw(st.booleans()):
                 assert seen(short.take()) == seen(long.take())
         assert seen(short.take()) == seen(long.take())
+        assert met[0].take() == met[1].take()
+
+
+def users_of(kind: str) -> Users:
+    regions = codec_of(kind).coder.regions(np.empty(0, np.int64))[1]
+    return Users(regions, (CAMPAIGN.start_ms, CAMPAIGN.end_ms))
 
 
 def large(kind: str, dt: Any, code: Any, values: dict[str, Any]) -> bytes:
