@@ -67,6 +67,7 @@ def create_app(
         source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
     )
     known = crowd.known if crowd else Known()
+    source.latest.users = known.estimates
     metrics = Metrics(source, feed, clock_ms, settings.lane, known=known)
 
     def told(transitions: tuple[Transition, ...]) -> None:

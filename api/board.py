@@ -5,11 +5,12 @@ comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Overview, Verdict
+from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import Transition
 
 STEP_MS = 2_000
@@ -39,6 +40,8 @@ class Latest:
         self.board: Board | None = None
         self.version = 0
         """Rises by one with each board taken."""
+        self.users: Callable[[], Sequence[Estimate]] = tuple
+        """How many distinct users there are, where somebody counts them."""
         self._started_ms = started_ms
         self._taken_ms = 0
         self._past: deque[tuple[int, Overview]] = deque(maxlen=POINTS_MAX)
@@ -77,6 +80,7 @@ class Latest:
             "campaign": board.campaign,
             "kinds": [_kind(kind, age_ms) for kind in board.kinds],
             "overview": board.overview,
+            "users": [one for one in self.users() if not one.region],
             "verdicts": [_verdict(verdict) for verdict in board.verdicts],
             "recent": [_transition(transition) for transition in board.recent],
         }

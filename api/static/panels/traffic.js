@@ -31,7 +31,8 @@ export function traffic(ctx) {
       const known = points.filter((point) => point !== null);
       const highest = known.length ? Math.max(...known) : null;
       const minutes = { n: minutesOf(now.past, points) };
-      text(made.extra, fill(t.last_minutes, minutes));
+      const told = [...people(now.view.users, t, lang), fill(t.last_minutes, minutes)];
+      text(made.extra, told.join(" · "));
       text(peakLabel, fill(t.peak, minutes));
       text(peak, countText(highest, lang));
       headroom(value, lines, lang, t, room, roomLabel);
@@ -39,6 +40,13 @@ export function traffic(ctx) {
       chart.update(points, Math.max(top, (highest ?? 0) * 1.06) || 1);
     },
   };
+}
+
+/** Distinct users, where somebody counts them. */
+function people(users, t, lang) {
+  const how = Object.fromEntries(users.map((one) => [one.measure, one.users]));
+  if (how.active === undefined) return [];
+  return [fill(t.users, { n: countText(how.active, lang), new: countText(how.new ?? 0, lang) })];
 }
 
 /** How far it is to the next line above, or beyond the last one. */
