@@ -28,6 +28,7 @@ class Look(NamedTuple):
 
 AREA: Final = Look("#8c8c8c", 1.0, filled=True)
 LOOKS: Final = (Look("#0060a8", 3.2), Look("#c04a00", 2.0, "8 4"), Look("#111111", 1.8, "2 4"))
+GROUND: Final = "#e4e4e4"
 WRONG: Final = "#a4001d"
 
 
@@ -214,18 +215,16 @@ def _mark(frame: _Frame, value: float, word: str) -> str:
 
 
 def _path(frame: _Frame, line: Line) -> str:
-    look, parts = line.look, []
+    """The line; of an area its edge, and the ground under it without one."""
+    edge, ground = [], []
     for stretch in _stretches(line.points):
-        places = [f"{frame.x(x)} {frame.y(y)}" for x, y in stretch]
-        if len(places) == 1:
-            parts.append(f"M{places[0]}h0.1")  # a value between two gaps is still to be seen
-            continue
-        if look.filled:
-            first, last = frame.x(stretch[0][0]), frame.x(stretch[-1][0])
-            parts.append(f"M{first} {frame.base}L{'L'.join(places)}L{last} {frame.base}Z")
-        else:
-            parts.append(f"M{'L'.join(places)}")
-    return f'<path d="{"".join(parts)}" {_stroke(look)}/>'
+        places = "L".join(f"{frame.x(x)} {frame.y(y)}" for x, y in stretch)
+        first, last = frame.x(stretch[0][0]), frame.x(stretch[-1][0])
+        # a value between two gaps is still to be seen
+        edge.append(f"M{places}" if len(stretch) > 1 else f"M{places}h0.1")
+        ground.append(f"M{first} {frame.base}L{places}L{last} {frame.base}Z")
+    under = f'<path d="{"".join(ground)}" fill="{GROUND}"/>' if line.look.filled else ""
+    return f'{under}<path d="{"".join(edge)}" {_stroke(line.look)}/>'
 
 
 def _stretches(points: Sequence[Point]) -> Iterator[list[tuple[float, float]]]:
@@ -240,8 +239,7 @@ def _stretches(points: Sequence[Point]) -> Iterator[list[tuple[float, float]]]:
 
 def _stroke(look: Look) -> str:
     dash = f' stroke-dasharray="{look.dash}"' if look.dash else ""
-    fill = "#e4e4e4" if look.filled else "none"
-    return f'fill="{fill}" stroke="{look.colour}" stroke-width="{look.width:g}"{dash}'
+    return f'fill="none" stroke="{look.colour}" stroke-width="{look.width:g}"{dash}'
 
 
 def _dot(frame: _Frame, dot: Dot, look: Look) -> str:
@@ -269,7 +267,8 @@ def _names(size: Size, lines: Sequence[Line]) -> Iterator[str]:
     """One line alone is named by the title."""
     for x, y, line in _legend(size, lines) if len(lines) > 1 else ():
         if line.look.filled:
-            yield f'<rect x="{x:g}" y="{y - 5:g}" width="22" height="10" {_stroke(line.look)}/>'
+            yield f'<rect x="{x:g}" y="{y - 5:g}" width="22" height="10" fill="{GROUND}"/>'
+            yield f'<path d="M{x:g} {y - 5:g}h22" {_stroke(line.look)}/>'
         else:
             yield f'<path d="M{x:g} {y:g}h22" {_stroke(line.look)}/>'
         yield _text(x + 27, y + 4, line.label, "label")

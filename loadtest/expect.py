@@ -114,9 +114,9 @@ def gate(expected: Expectation, seen: Seen) -> Gate:
 
 
 def _why(measure: Measure, seen: Seen) -> str:
-    """Why a source was silent, where it said so."""
-    said = {"produced": "", "proof": "; ".join(seen.proof.problems), "watched": seen.watched.why}
-    return f": {said[measure.source]}" if said[measure.source] else ""
+    """Why nobody saw it, where that was said; why nothing was proven is told once for all gates."""
+    why = seen.watched.why if measure.source == "watched" else ""
+    return f": {why}" if why else ""
 
 
 QUANTILES: Final = (

@@ -125,7 +125,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield ""
     seed = f"seed {run.told.seed}, {number(produced.producers)} producer(s)"
     yield from _wrapped(f"{headline(run.told)}, {seed}")
-    yield from _wrapped(scale(peak_per_s(run)), "best second: ")
+    yield from _wrapped(scale(peak_per_s(run)), "scale: ")
     if verdict.gates:
         yield ""
         for gate in verdict.gates:

@@ -108,7 +108,9 @@ def _key(run: Run) -> Iterator[str]:
         words = f"{_text(shown)}{' <small>not proven</small>' if doubt else ''}"
         tiles.append(f"<div><dt>{label}, {measure.unit}</dt><dd>{words}</dd></div>")
     yield f'<dl class="key">{"".join(tiles)}</dl>'
-    yield f'<p class="scale">Scale, at the best second: <b>{_text(scale(peak_per_s(run)))}</b></p>'
+    parts = scale(peak_per_s(run)).split("), ")
+    told = "), ".join(f"<span>{_text(part)}</span>" for part in parts)
+    yield f'<p class="scale">Scale, at the best second: <b>{told}</b></p>'
 
 
 def _gates(verdict: Verdict) -> Iterator[str]:

@@ -27,7 +27,7 @@ background:var(--rule);border:1px solid var(--rule)}
 .key dt{color:var(--soft);font-size:.875rem;line-height:1.3}
 .key dd{margin:auto 0 0;font-size:1.5rem;line-height:1.3;font-weight:600;white-space:nowrap}
 .key small{font-size:.875rem;font-weight:600;color:var(--invalid)}
-.scale{max-width:none;text-wrap:balance}
+.scale{max-width:none}.scale span{white-space:nowrap}
 .table{overflow-x:auto;margin:.5rem 0 0}
 table{border-collapse:collapse;font-size:.9375rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .7rem;border-bottom:1px solid var(--rule);text-align:right;
@@ -60,6 +60,7 @@ body{padding:.75rem .75rem 2rem}h1{font-size:1.2rem}
 .verdict{gap:.8rem;padding:.8rem}.verdict svg{width:2.75rem;height:2.75rem}
 .verdict strong{font-size:1.75rem}.key{grid-template-columns:1fr 1fr}.key dd{font-size:1.25rem}
 .pair{grid-template-columns:1fr}th,td{padding:.28rem .5rem}
+.scale span{white-space:normal}
 svg.desk{display:none}svg.phone{display:block}svg.phone text{font-size:14px}
 .gates thead{display:none}.gates tr{display:flex;flex-wrap:wrap;gap:0 .9rem;padding:.4rem 0;
 border-bottom:1px solid var(--rule)}

@@ -37,6 +37,7 @@ _SOURCE_KEY: Final = "source partition, as topic/partition"
 _KEYS: Final = {
     **dict.fromkeys(topics.KIND_OF, "any: only the partition counts, the producer chooses it"),
     **dict.fromkeys((topics.PULSES, topics.POSITIONS, topics.LATE, topics.REFUSED), _SOURCE_KEY),
+    topics.USERS: "source partition and who wrote it, as topic/partition|writer",
     topics.STATUS: "name of the campaign",
     topics.TRANSITIONS: "rule|scope",
 }
@@ -44,6 +45,7 @@ _TITLES: Final = {
     **{topic: f"{kind} events; LogAppendTime" for topic, kind in topics.KIND_OF.items()},
     topics.PULSES: "what seconds of a source partition look like, read up to an offset",
     topics.POSITIONS: "where a new owner of a source partition starts: the highest (epoch, offset)",
+    topics.USERS: "distinct users of a source partition, as theta sketches of Apache DataSketches",
     topics.LATE: "events whose second was closed when they came",
     topics.REFUSED: "dead letters: bytes, reason and source of what could not be counted",
     topics.STATUS: "the judge's boards: every verdict with its reading",
@@ -145,6 +147,9 @@ def _messages(topic: str) -> Tree:
         payload = {"description": "the refused bytes as they came; a row is a frame of its own"}
         letter = _message(topic, "application/octet-stream", payload)
         return {"Letter": letter | {"headers": _letter_headers()}}
+    if topic == topics.USERS:
+        form = "4 bytes, big-endian: the size of a JSON head; the head; compact theta sketches"
+        return {"Sketches": _message(topic, "application/octet-stream", {"description": form})}
     late = topic == topics.LATE
     stamps = ["offset", "idx"] if late else ["version"]
     return {
