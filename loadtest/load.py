@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Protocol
 
 from fenghuo.loadtest import books as accounts
@@ -26,6 +27,8 @@ from fenghuo.schemas.topics import TOPIC_OF
 
 QUIET_S: Final = 15.0
 """How long a run waits for what came before it to be counted and stored."""
+CURVE_STEPS: Final = 60
+"""Of the plan's curve, as the live view draws it."""
 WARM_S: Final = 1.5
 """The observer has heard of every partition by then: an idle one speaks once a second."""
 
@@ -84,7 +87,11 @@ def run(plan: Plan, name: str, options: Options, told: Told, *, stop: threading.
     """
     with ExitStack() as stack:
         title = f"{told.shape}, peak {told.rate_per_s:,} events/s, lane {told.lane}"
-        live = stack.enter_context(Live(title, plan.seconds, quiet=options.quiet))
+        steps_ms = [plan.seconds * 1000 * i // CURVE_STEPS for i in range(CURVE_STEPS + 1)]
+        due = [plan.due_by(at_ms) for at_ms in steps_ms]
+        curve = [float(after - before) for before, after in pairwise(due)]
+        screen = Live(title, plan.seconds, quiet=options.quiet, curve=curve)
+        live = stack.enter_context(screen)
         lane: Lane = SHADOW if options.shadow else REAL
         source = accounts.Source(options.url, options.store, lane) if options.watch else None
         if source:
@@ -110,6 +117,7 @@ def run(plan: Plan, name: str, options: Options, told: Told, *, stop: threading.
             ),
             watch=lambda progress: observer.look(progress, live.show),
         )
+        observer.sent(produced)
         if not source:
             nothing = proof.prove(produced, None, None, None)
             return _closed(told, produced, nothing, observer.watched(None), options=options)
