@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fenghuo.loadtest.books import Books, Fate
 from fenghuo.loadtest.census import Census
-from fenghuo.loadtest.result import Fates, Hop, Produced, Proof, Totals
+from fenghuo.loadtest.result import HOPS, Fates, Hop, Produced, Proof, Totals
 
 CURE = "use --shadow, or stop the other producers"
-LATER = ("log", "counted", "store", "api")
+LATER = HOPS[HOPS.index("log") :]
 SUMS = (("events", "events"), ("paid", "paid orders"), ("paid_amount_fen", "fen"))
 GAPS_SHOWN = 5
 

@@ -10,8 +10,6 @@ from typer import Option
 
 from fenghuo.streams.cli import app, settings, with_topics
 
-SHADOW_PORTS = 4
-"""`fenghuo up --shadow` has the shadow lane's api so far above the real one's."""
 _SHAPES = "constant, ramp, steps, spike or festival; also ramp:from=20, steps:count=5, ..."
 _EXPECT = "a gate such as 'p99_ms<1000'; lost==0 and duplicates==0 where none is given"
 _BAD = "NAME=SHARE of late, disorder, duplicate, malformed, brushing; burst=FACTOR"
@@ -50,6 +48,7 @@ def load(  # noqa: PLR0917  typer reads the options from the signature, `ctx` ho
     """Send events at planned times and prove that each arrived: 0 PASS, 1 FAIL, 2 INVALID."""
     from fenghuo.loadtest.load_command import Asked, Where, main
     from fenghuo.schemas.topics import TOPIC_OF
+    from fenghuo.streams.up import SHADOW_PORTS
 
     chosen = with_topics(settings(campaign))
     port = chosen.http_port + (SHADOW_PORTS if shadow else 0)
