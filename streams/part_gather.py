@@ -121,6 +121,14 @@ def visitors_of(parts: Iterable[visitors.Part], epoch: int) -> visitors.Sketches
     return {name: visitors.united(found) for name, found in by_name.items()}
 
 
+def is_due(pending: int, quiet_ms: int, *, is_safe: bool) -> bool:
+    """Whether a source partition is published at a tick: it has news, or was not heard of for a
+    while. A safe tick leaves nobody out: a partition that fell silent could be passed over at
+    every one of them, and its users and its position would never be told.
+    """
+    return is_safe or pending > 0 or quiet_ms >= HEAD_MS
+
+
 class GatherPart(Part):
     """Faust agents over the three source topics; any number of workers share the partitions."""
 
@@ -220,8 +228,7 @@ class GatherPart(Part):
         self._safe_ms = now if is_safe else self._safe_ms
         metrics.PENDING.labels(self.name).set(self._pending())
         for tp, state in list(self._states.items()):
-            changed = state.pending > 0
-            if not changed and now - self._head_ms[tp] < HEAD_MS:
+            if not is_due(state.pending, now - self._head_ms[tp], is_safe=is_safe):
                 continue
             before, taken = self._positions.get(tp), state.take()
             self._head_ms[tp] = now

@@ -24,7 +24,7 @@ from fenghuo.streams import lanes
 from fenghuo.streams.archive import Block, Pulses, late_block, refused_block, transition_block
 from fenghuo.streams.gather import Gather, Taken
 from fenghuo.streams.judge import Judge
-from fenghuo.streams.part_gather import HEAD_MS, coders, start, terms
+from fenghuo.streams.part_gather import coders, is_due, start, terms
 from fenghuo.streams.part_judge import BOARD_MS
 from tests.laws.duty import campaign
 from tests.laws.river import fetch_of
@@ -115,7 +115,7 @@ class GatherWorker:
     def on_tick(self, now_ms: int) -> None:
         new: dict[Place, Position] = {}
         for place, state in list(self.states.items()):
-            if state.pending == 0 and now_ms - self.head_ms[place] < HEAD_MS:
+            if not is_due(state.pending, now_ms - self.head_ms[place], is_safe=False):
                 continue
             before, taken = self.positions.get(place), state.take()
             self.head_ms[place] = now_ms

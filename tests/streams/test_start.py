@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams.part_gather import StartError, coders, start, terms
+from fenghuo.streams.part_gather import HEAD_MS, StartError, coders, is_due, start, terms
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.duty import campaign
 from tests.laws.river import beginning, source_of
@@ -22,6 +22,13 @@ def test_a_partition_nobody_has_read_begins_at_its_first_record() -> None:
 
     assert (place.offset, place.epoch, place.frontier_ms, place.floor_ms) == (7, 0, None, NEVER_MS)
     assert place.tally.events == 0
+
+
+def test_a_silent_partition_is_published_at_every_safe_tick_and_else_now_and_then() -> None:
+    assert is_due(0, 0, is_safe=True), "its users and its position would never be told"
+    assert is_due(1, 0, is_safe=False)
+    assert is_due(0, HEAD_MS, is_safe=False)
+    assert not is_due(0, HEAD_MS - 1, is_safe=False)
 
 
 @pytest.mark.parametrize("bounds", [(0, 90), (50, 50), (50, 90), (0, 50)])
