@@ -24,6 +24,9 @@ class Reading:
 
     value: float | None
     samples: int = 0
+    expected: float | None = None
+    deviation: float | None = None
+    projected: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,21 @@ import json
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fenghuo.schemas import campaign_names as names
 from fenghuo.schemas import campaign_sections as sections
-from fenghuo.schemas.campaign_parts import Line, PacePoint, Phase, Rehearsal, Rule, Title, Wave
+from fenghuo.schemas.campaign_parts import (
+    Fold,
+    Line,
+    PacePoint,
+    Phase,
+    Rehearsal,
+    Rule,
+    Title,
+    Wave,
+)
 from fenghuo.schemas.campaign_rules import read_rules
 from fenghuo.schemas.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, Cut, cuts
 from fenghuo.schemas.toml_reader import MISSING, Notes, Problem, Reader
@@ -55,6 +64,9 @@ class Campaign:
     channels: Mapping[str, str]
     rules: tuple[Rule, ...]
     version: str  # short hash of the whole text
+    folds: tuple[Fold, ...] = ()
+    last_year: Mapping[str, tuple[PacePoint, ...]] = field(default_factory=dict)
+    """By measure ("order.events"): campaign minute, and the sum since the campaign's start."""
     scale: float = 1.0  # below 1: a rehearsal, capacity lines are multiplied by this
 
     @property
@@ -84,6 +96,10 @@ class Campaign:
             if rule.id == rule_id:
                 return rule
         raise KeyError(rule_id)
+
+    def phase_at(self, now_ms: int) -> str | None:
+        """The id of the phase there is now."""
+        return next((p.id for p in self.phases if p.start_ms <= now_ms < p.end_ms), None)
 
     def campaign_minute(self, now_ms: int) -> float:
         """Minutes since the campaign began; negative before."""

@@ -126,7 +126,41 @@ class Silence:
     of: str
 
 
-Metric = Rate | Ratio | Quantile | Change | Share | Pace | Age | Silence
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Rate over the window / last year's rate in the same campaign minutes; samples = counted."""
+
+    measure: Measure
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """By how much the rate rises per minute: the newer half of the window against the older one;
+    samples = what was counted.
+    """
+
+    measure: Measure
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Distinct users since the campaign's start: `active` or `new`; samples = as many."""
+
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Records of a kind in the log that nobody has counted yet."""
+
+    of: str
+
+
+Metric = (
+    Rate | Ratio | Quantile | Change | Share | Pace | Age | Silence | Growth | Slope | Users | Lag
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +185,66 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Where a ladder's zero lies: its bounds are then multiples of the usual deviation from the
+    expected value, and the value graded is a score.
+
+    season: `day` (the same time of the days before), `last_year` (the curve of last year, scaled to
+    the present level) or `none` (the recent past alone). floor: a deviation never counts as less
+    than this, in the rule's unit; floor_share: nor as less than this share of the expected value.
+    side: which deviations count: `above`, `below` or `both`.
+    """
+
+    season: str = "day"
+    side: str = "both"
+    floor: float = 0.0
+    floor_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Other bounds for a phase, for a scope, or for both; empty: for any."""
+
+    phase: str
+    scope: str
+    ladder: Ladder
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """An early warning: when the projection reaches the enter bound of `line` within `within_s`,
+    the grade is at least `level`.
+    """
+
+    within_s: int
+    line: Level
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A cause that explains others: while rule `cause` is at yellow or above, the warnings of the
+    rules in `hides` are shown inside its incident. scope: `total` (the cause's total explains every
+    scope) or `same` (the cause explains its own scope, and its total every scope).
+    """
+
+    cause: str
+    hides: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flapping:
+    """When a warning is called flapping: so many changes of level within so long. It is then left
+    only after so long below.
+    """
+
+    changes: int = 6
+    within_ms: int = 600_000
+    hold_ms: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One thing that is watched: a metric, in which scopes, on which ladder, with which holds."""
 
@@ -165,6 +259,18 @@ class Rule:
     hold_down_ms: tuple[int, ...]  # how long the grade must stay below a level before it is left
     playbook: str
     owner: str
+    adaptive: Adaptive | None = None
+    variants: tuple[Variant, ...] = ()  # the first that fits counts
+    suspended: tuple[str, ...] = ()  # phases in which the rule is not judged
+    early: Early | None = None
+    flapping: Flapping = Flapping()
+
+    def ladder_of(self, phase: str | None, scope: str) -> Ladder:
+        """The ladder in a phase (None: outside all) and a scope."""
+        for variant in self.variants:
+            if variant.phase in ("", phase) and variant.scope in ("", scope):
+                return variant.ladder
+        return self.ladder
 
     def __post_init__(self) -> None:
         levels = len(WARNINGS)
@@ -179,7 +285,7 @@ class Rule:
         match self.metric:
             case Change(window_s=window_s, baseline_s=baseline_s):
                 return window_s + baseline_s
-            case Pace() | Age() | Silence():
+            case Pace() | Age() | Silence() | Users() | Lag():
                 return 0
             case metric:
                 return metric.window_s

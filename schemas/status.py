@@ -48,7 +48,11 @@ class KindStatus(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """One rule on one scope ("total" or "region=east"): the reading, and the warning it leads to.
 
-    state: graded | too_few (fewer samples than the rule asks: the level stays) | no_data.
+    state: graded | too_few (fewer samples than the rule asks: the level stays) | no_data |
+    suspended (not judged in this phase) | learning (the baseline knows too little yet).
+    expected, deviation: of an adaptive rule, in the rule's unit. projected: the value after the
+    rule's early.within_s at the present pace. cause: "rule|scope" of the warning that explains this
+    one; first_out: of the warnings open now it was there first.
     threshold: the enter bound of the present level; next_threshold: that of the level above.
     provisional: seconds inside the window can still change (they lie behind the frontier, before
     the watermark).
@@ -59,7 +63,7 @@ class Verdict(msgspec.Struct, frozen=True):
     unit: str
     value: float | None
     samples: int
-    state: Literal["graded", "too_few", "no_data"]
+    state: Literal["graded", "too_few", "no_data", "suspended", "learning"]
     level: int | None
     as_of_ms: int | None
     provisional: bool
@@ -67,6 +71,11 @@ class Verdict(msgspec.Struct, frozen=True):
     threshold: float | None
     next_threshold: float | None
     memory: State
+    expected: float | None = None
+    deviation: float | None = None
+    projected: float | None = None
+    cause: str | None = None
+    first_out: bool = False
 
 
 class RegionView(msgspec.Struct, frozen=True):
@@ -93,6 +102,10 @@ class Overview(msgspec.Struct, frozen=True):
     error_rate: float | None
     latency_p99_ms: float | None
     regions: tuple[RegionView, ...] = ()
+    gmv_finish_fen: int | None = None
+    """What the campaign will end at, at the present share of what was due."""
+    ahead_ms: int | None = None
+    """How far the paid amount is ahead of the pace curve; negative: behind."""
 
 
 class CampaignNote(msgspec.Struct, frozen=True):

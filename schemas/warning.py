@@ -29,6 +29,10 @@ class State(msgspec.Struct, frozen=True):
     """The highest level of the open incident."""
     reason: str = ""
     """The last reason, in words."""
+    moves_ms: tuple[int, ...] = ()
+    """When the level last changed: as many moments as decide whether it flaps."""
+    flapping: bool = False
+    """Whether it changes so often that it is held."""
 
 
 class Transition(msgspec.Struct, frozen=True):

@@ -12,7 +12,18 @@ from fenghuo.alerts.machine import advance
 from fenghuo.alerts.rules import Graded, Reading, decide
 from fenghuo.schemas import status
 from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_parts import Age, Change, Metric, Pace, Quantile, Ratio, Rule, Silence
+from fenghuo.schemas.campaign_parts import (
+    Age,
+    Change,
+    Lag,
+    Metric,
+    Pace,
+    Quantile,
+    Ratio,
+    Rule,
+    Silence,
+    Users,
+)
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.measures import KINDS, Measure, scope_name
 from fenghuo.schemas.pulse import Head, Rows, Source
@@ -144,7 +155,7 @@ class Judge:
 
     def _note(self, now_ms: int) -> status.CampaignNote:
         c = self._campaign
-        phase = next((p.id for p in c.phases if p.start_ms <= now_ms < p.end_ms), None)
+        phase = c.phase_at(now_ms)
         scale = None if c.scale == 1.0 else c.scale
         return status.CampaignNote(
             c.name, c.title.zh, c.title.en, c.version, c.start_ms, c.end_ms, phase, scale
@@ -218,9 +229,9 @@ def kind_of(metric: Metric) -> str:
     match metric:
         case Ratio():
             return metric.denominator[0].kind
-        case Age() | Silence():
+        case Age() | Silence() | Lag():
             return metric.of
-        case Pace():
+        case Pace() | Users():
             return "order"
         case Change() | Quantile() | _:
             return metric.measure.kind
