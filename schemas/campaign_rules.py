@@ -7,6 +7,7 @@ from fenghuo.schemas.campaign_parts import (
     Age,
     Change,
     Ladder,
+    Lag,
     Metric,
     Pace,
     Quantile,
@@ -15,6 +16,7 @@ from fenghuo.schemas.campaign_parts import (
     Rule,
     Share,
     Silence,
+    Users,
 )
 from fenghuo.schemas.campaign_sections import World
 from fenghuo.schemas.level import WARNINGS, Level
@@ -197,12 +199,14 @@ def _read_scopes(table: Reader, metric: Metric | None, world: World) -> tuple[st
 def _scopes_of(metric: Metric, world: World) -> tuple[str, ...]:
     """Total, and every dimension in which all the metric's measures are kept."""
     match metric:
-        case Age() | Silence():
+        case Age() | Silence() | Lag():
             return (TOTAL, KIND)
         case Share():
             return (TOTAL,)
         case Pace():
             return (TOTAL, "region") if world.paced_regions else (TOTAL,)
+        case Users():
+            return (TOTAL, "region")
         case Ratio(numerator=numerator, denominator=denominator):
             kinds = {measure.kind for measure in (*numerator, *denominator)}
         case _:
