@@ -84,7 +84,7 @@ test("where the campaign will end, in words", () => {
     finishText({ gmv_finish_fen: fen, ahead_ms: ahead }, lang, WORDS[lang]);
   assert.equal(say("zh", 58_210_000_000_000, 720_000), "预计收官 ¥5,821.00亿，比计划快 12 分钟");
   assert.equal(say("en", 58_210_000_000_000, -720_000),
-    "projected finish ¥582.10B, 12 min behind");
+    "Projected finish ¥582.10B, 12 min behind");
   assert.equal(say("zh", 100_000, 1_000), "预计收官 ¥1,000，与计划同步");
   assert.equal(say("zh", 100_000, null), "预计收官 ¥1,000");
   assert.equal(say("zh", null, 5), "");
