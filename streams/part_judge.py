@@ -22,6 +22,8 @@ from fenghuo.streams.part import Part, now_ms
 BOARD_MS = 90
 """A board is sent no more often than this, but at once when a level changed."""
 BOARDS_READ = 8
+USERS_WAIT_MS = 5_000
+"""How long the first grade waits for the sketches of before: half of them look like few users."""
 log = logging.getLogger("fenghuo.judge")
 
 
@@ -41,6 +43,8 @@ class JudgePart(Part):
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
+        self._users_end = 0  # 0: everything of before has been seen
+        self._users_due_ms = 0
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -57,7 +61,10 @@ class JudgePart(Part):
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
         self._judge = Judge(self._campaign, board)
-        starts = {self._pulses: self._next, self._users: bounds[self._users, 0][0]}
+        users_first, users_end = bounds[self._users, 0]
+        self._users_end = users_end if users_first < users_end else 0
+        self._users_due_ms = now_ms() + USERS_WAIT_MS
+        starts = {self._pulses: self._next, self._users: users_first}
         return {tp: starts[tp.topic] for tp in assigned}
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
@@ -66,6 +73,8 @@ class JudgePart(Part):
             return
         if tp.topic == self._users:
             see_users(judge, fetch)
+            if fetch.next_offset >= self._users_end:
+                self._users_end = 0
             return
         for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
             try:
@@ -81,6 +90,8 @@ class JudgePart(Part):
     async def on_tick(self) -> None:
         judge = self._judge
         if judge is None or self._next < self._ready_at:
+            return
+        if self._users_end and now_ms() < self._users_due_ms:
             return
         if judge.untold:
             await asyncio.gather(*[await self._tell(transition) for transition in judge.untold])
