@@ -187,6 +187,12 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "threshold": verdict.threshold,
         "next_threshold": verdict.next_threshold,
         "reason": verdict.reason,
+        "expected": verdict.expected,
+        "deviation": verdict.deviation,
+        "projected": verdict.projected,
+        "cause": verdict.cause,
+        "first_out": verdict.first_out,
+        "flapping": memory.flapping,
     }
 
 

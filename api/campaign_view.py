@@ -3,7 +3,7 @@
 from typing import Any
 
 from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_parts import Rule, Title
+from fenghuo.schemas.campaign_parts import Adaptive, Early, Rule, Title, Variant
 from fenghuo.schemas.level import TEXT_ON_FILL, WARNINGS, Level
 from fenghuo.schemas.measures import KINDS, cut_name
 
@@ -38,6 +38,10 @@ def campaign_view(campaign: Campaign) -> dict[str, Any]:
         ],
         "waves": [{"id": w.id, "title": _title(w.title), "at_ms": w.at_ms} for w in campaign.waves],
         "rules": [_rule(rule) for rule in campaign.rules],
+        "folds": [
+            {"cause": fold.cause, "hides": list(fold.hides), "scope": fold.scope}
+            for fold in campaign.folds
+        ],
     }
 
 
@@ -76,6 +80,36 @@ def _rule(rule: Rule) -> dict[str, Any]:
             }
             for level in WARNINGS
         },
+        "adaptive": None if rule.adaptive is None else _adaptive(rule.adaptive),
+        "variants": [_variant(variant) for variant in rule.variants],
+        "suspended": list(rule.suspended),
+        "early": None if rule.early is None else _early(rule.early),
         "playbook": rule.playbook,
         "owner": rule.owner,
     }
+
+
+def _adaptive(adaptive: Adaptive) -> dict[str, Any]:
+    return {
+        "season": adaptive.season,
+        "side": adaptive.side,
+        "floor": adaptive.floor,
+        "floor_share": adaptive.floor_share,
+    }
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    """Other bounds; an empty phase or scope means any, and of the variants the first counts."""
+    ladder = variant.ladder
+    return {
+        "phase": variant.phase,
+        "scope": variant.scope,
+        "ladder": {
+            level.word: {"enter": ladder.enter_of(level), "leave": ladder.leave_of(level)}
+            for level in WARNINGS
+        },
+    }
+
+
+def _early(early: Early) -> dict[str, Any]:
+    return {"within_s": early.within_s, "line": int(early.line), "level": int(early.level)}

@@ -8,32 +8,27 @@ pulses again from its rewind_offset.
 from collections import deque
 from collections.abc import Sequence
 
+from fenghuo.alerts import forecast
 from fenghuo.alerts.machine import advance
-from fenghuo.alerts.rules import Graded, Reading, decide
-from fenghuo.schemas import status
-from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_parts import (
-    Age,
-    Change,
-    Lag,
-    Metric,
-    Pace,
-    Quantile,
-    Ratio,
-    Rule,
-    Silence,
-    Users,
-)
+from fenghuo.alerts.rules import Graded, decide
+from fenghuo.schemas import status, visitors
+from fenghuo.schemas.campaign import MINUTE_MS, Campaign
+from fenghuo.schemas.campaign_parts import Quantile, Rule
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.measures import KINDS, Measure, scope_name
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionView, Verdict
+from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import State, Transition
-from fenghuo.streams.readings import SLACK_S, Clock, View, clocks
+from fenghuo.streams.clocks import SLACK_S, Clock, clocks
+from fenghuo.streams.reach import kind_of, span_of
+from fenghuo.streams.readings import View
 from fenghuo.streams.ring import Ring
 
 RATE_WINDOW_S = 10
 RATIO_WINDOW_S = 60
+USERS_MS = 2_000
+"""Sketches are united no more often than this."""
 _ORDERS = Measure("order", "events")
 _PAID, _FAILED = Measure("order", "paid"), Measure("order", "failed")
 _COMPLAINTS = Measure("complaint", "complaints")
@@ -45,13 +40,17 @@ class Judge:
 
     def __init__(self, campaign: Campaign, board: Board | None = None) -> None:
         self._campaign = campaign
-        longest = max((rule.window_s for rule in campaign.rules), default=0)
+        longest = max((span_of(rule) for rule in campaign.rules), default=0)
         span = max(longest, RATIO_WINDOW_S) + SLACK_S
         self._rings = {kind: Ring(kind, span) for kind in KINDS}
         self._heads: dict[Source, Head] = {}
         self._watched = [
             (rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)
         ]
+        self._visitors: dict[Source, visitors.Part] = {}
+        self._users: tuple[Estimate, ...] = ()
+        self._users_ms = 0
+        self._is_users_old = False
         self._memory: dict[tuple[str, str], State] = {}
         self._recent: deque[Transition] = deque(maxlen=status.RECENT_TRANSITIONS_MAX)
         self._seq = 0
@@ -73,14 +72,32 @@ class Judge:
             self._heads[head.source] = head
         self._rings[head.kind].see(head.source, rows, offset)
 
+    def see_users(self, value: bytes) -> None:
+        """Take in the sketches of a source partition, a record of topic `users`. Those of all its
+        writers are united, so an end to one of them needs no telling. Raises VisitorsError.
+        """
+        part = visitors.decode(value)
+        known = self._visitors.get(part.source)
+        if known is not None and known.epoch > part.epoch:
+            return
+        if known is not None and known.epoch == part.epoch:
+            part = _joined(known, part)
+        self._visitors[part.source] = part
+        self._is_users_old = True
+
     def grade(self, now_ms: int, next_offset: int) -> tuple[Board, Sequence[Transition]]:
         """Every rule graded at now_ms, the machine advanced: the board, and what changed."""
         times = clocks(self._heads, self._rings, now_ms)
-        view = View(self._campaign, self._rings, self._heads, times, now_ms=now_ms)
+        view = View(
+            *(self._campaign, self._rings, self._heads, times),
+            now_ms=now_ms,
+            users=lambda: self._counted(now_ms),
+        )
+        phase = self._campaign.phase_at(now_ms)
         verdicts: list[Verdict] = []
         moved: list[Transition] = []
         for rule, scope in self._watched:
-            verdict, transition = self._verdict(rule, scope, view, times, now_ms=now_ms)
+            verdict, transition = self._verdict(rule, scope, view, times, phase=phase)
             verdicts.append(verdict)
             if transition is not None:
                 moved.append(transition)
@@ -92,16 +109,17 @@ class Judge:
         return board, moved
 
     def _verdict(
-        self, rule: Rule, scope: str, view: View, times: dict[str, Clock], *, now_ms: int
+        self, rule: Rule, scope: str, view: View, times: dict[str, Clock], *, phase: str | None
     ) -> tuple[Verdict, Transition | None]:
         before = self._memory.get((rule.id, scope), State())
-        outcome = decide(rule, view.read(rule.metric, scope), before.level)
-        after, transition = advance(rule, before, outcome, now_ms, scope=scope)
+        reading = view.outlook(rule, scope, view.read(rule.metric, scope))
+        outcome = decide(rule, reading, before.level, phase=phase, scope=scope)
+        after, transition = advance(rule, before, outcome, view.now_ms, scope=scope)
         self._memory[rule.id, scope] = after
         clock = times[kind_of(rule.metric)]
-        reading: Reading = outcome.reading
+        reading = outcome.reading
         level = after.level or 0
-        enter = rule.ladder.enter
+        enter = rule.ladder_of(phase, scope).enter
         verdict = Verdict(
             rule.id,
             scope,
@@ -118,8 +136,18 @@ class Judge:
             enter[level - 1] if level else None,
             enter[level] if level < Level.RED else None,
             after,
+            reading.expected,
+            reading.deviation,
+            reading.projected,
         )
         return verdict, transition
+
+    def _counted(self, now_ms: int) -> tuple[Estimate, ...]:
+        """How many users there are, by sketches united not long ago."""
+        if self._is_users_old and not 0 <= now_ms - self._users_ms < USERS_MS:
+            self._users = tuple(visitors.estimates(self._visitors.values()))
+            self._users_ms, self._is_users_old = now_ms, False
+        return self._users
 
     def _board(
         self,
@@ -182,12 +210,13 @@ class Judge:
         )
 
     def _overview(self, view: View, verdicts: Sequence[Verdict], now_ms: int) -> Overview:
-        _, fen = view.paid(None)
-        regions = self._campaign.labels.get("region", ())
+        campaign = self._campaign
+        fen = view.paid(None)[1] if self._heads else None
+        regions = campaign.labels.get("region", ())
         return Overview(
-            fen if self._heads else None,
-            self._campaign.gmv_fen,
-            self._campaign.target_due_fen(now_ms),
+            fen,
+            campaign.gmv_fen,
+            campaign.target_due_fen(now_ms),
             view.rate(_ORDERS, "total", RATE_WINDOW_S),
             view.rate(_REQUESTS, "total", RATE_WINDOW_S),
             view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, scale=10_000),
@@ -196,6 +225,8 @@ class Judge:
                 Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total"
             ).value,
             tuple(self._region(region, view, verdicts) for region in regions),
+            None if fen is None else forecast.finish_fen(fen, campaign.share_due(now_ms)),
+            None if fen is None else _ahead_ms(campaign, fen, now_ms),
         )
 
     def _region(self, region: str, view: View, verdicts: Sequence[Verdict]) -> RegionView:
@@ -224,17 +255,23 @@ def scopes_of(campaign: Campaign, rule: Rule) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def kind_of(metric: Metric) -> str:
-    """The event kind whose clock a metric goes by."""
-    match metric:
-        case Ratio():
-            return metric.denominator[0].kind
-        case Age() | Silence() | Lag():
-            return metric.of
-        case Pace() | Users():
-            return "order"
-        case Change() | Quantile() | _:
-            return metric.measure.kind
+def _ahead_ms(campaign: Campaign, fen: int, now_ms: int) -> int | None:
+    """How long after now what is paid would have been due; None without target or campaign."""
+    if not campaign.gmv_fen or not campaign.start_ms <= now_ms < campaign.end_ms:
+        return None
+    minute_now = campaign.campaign_minute(now_ms)
+    minute = forecast.minute_due(campaign.pace, fen / campaign.gmv_fen, minute_now)
+    return None if minute is None else round((minute - minute_now) * MINUTE_MS)
+
+
+def _joined(one: visitors.Part, other: visitors.Part) -> visitors.Part:
+    """What two writers of a source partition know, in one."""
+    names = one.sketches.keys() | other.sketches.keys()
+    sketches = {}
+    for name in names:
+        known = [part.sketches[name] for part in (one, other) if name in part.sketches]
+        sketches[name] = visitors.united(known) if len(known) > 1 else known[0]
+    return visitors.Part(one.source, one.epoch, max(one.offset, other.offset), sketches)
 
 
 def _age(head: Head) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from faust.types import TP
 
-from fenghuo.schemas import pulse, status, topics
+from fenghuo.schemas import pulse, status, topics, visitors
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
@@ -22,11 +22,13 @@ from fenghuo.streams.part import Part, now_ms
 BOARD_MS = 90
 """A board is sent no more often than this, but at once when a level changed."""
 BOARDS_READ = 8
+USERS_WAIT_MS = 5_000
+"""How long the first grade waits for the sketches of before: half of them look like few users."""
 log = logging.getLogger("fenghuo.judge")
 
 
 class JudgePart(Part):
-    """A Faust agent over topic `pulses` of its lane."""
+    """Faust agents over the topics `pulses` and `users` of its lane."""
 
     name = "judge"
     compression = "gzip"
@@ -35,11 +37,14 @@ class JudgePart(Part):
     def __init__(self, settings: Settings) -> None:
         self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
         self._pulses = topics.of(topics.PULSES, settings.lane)
-        self.topics = (self._pulses,)
+        self._users = topics.of(topics.USERS, settings.lane)
+        self.topics = (self._pulses, self._users)
         self._judge: Judge | None = None
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
+        self._users_end = 0  # 0: everything of before has been seen
+        self._users_due_ms = 0
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -50,17 +55,26 @@ class JudgePart(Part):
         if not assigned:
             return {}
         board = await self._last_board()
-        bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0)])
+        bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
         first, end = bounds[self._pulses, 0]
         self._next = max(first, min(board.rewind_offset, end)) if board else first
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
         self._judge = Judge(self._campaign, board)
-        return dict.fromkeys(assigned, self._next)
+        users_first, users_end = bounds[self._users, 0]
+        self._users_end = users_end if users_first < users_end else 0
+        self._users_due_ms = now_ms() + USERS_WAIT_MS
+        starts = {self._pulses: self._next, self._users: users_first}
+        return {tp: starts[tp.topic] for tp in assigned}
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         judge = self._judge
         if judge is None:
+            return
+        if tp.topic == self._users:
+            see_users(judge, fetch)
+            if fetch.next_offset >= self._users_end:
+                self._users_end = 0
             return
         for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
             try:
@@ -76,6 +90,8 @@ class JudgePart(Part):
     async def on_tick(self) -> None:
         judge = self._judge
         if judge is None or self._next < self._ready_at:
+            return
+        if self._users_end and now_ms() < self._users_due_ms:
             return
         if judge.untold:
             await asyncio.gather(*[await self._tell(transition) for transition in judge.untold])
@@ -120,3 +136,13 @@ class JudgePart(Part):
                     error,
                 )
         return None
+
+
+def see_users(judge: Judge, fetch: Fetch) -> None:
+    """Show the judge a fetch of topic `users`."""
+    for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
+        try:
+            if value:
+                judge.see_users(value)
+        except visitors.VisitorsError as error:
+            log.warning("sketches at offset %d are passed over: %s", offset, error)

@@ -6,43 +6,47 @@ full when every partition that is not idle has passed its end. Behind the waterm
 before it provisional.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import msgspec
 
+from fenghuo.alerts.forecast import Point, counted_by, projected
 from fenghuo.alerts.rules import Reading
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import (
     Age,
     Change,
+    Growth,
+    Lag,
     Metric,
     Pace,
     Quantile,
     Rate,
     Ratio,
+    Rule,
     Share,
     Silence,
+    Slope,
+    Users,
 )
-from fenghuo.schemas.measures import KINDS, MEASURES, Measure, Series, columns, quantile
+from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile
 from fenghuo.schemas.pulse import Head, Source
+from fenghuo.schemas.visitors import Estimate
+from fenghuo.streams.clocks import Clock
+from fenghuo.streams.reach import TREND_S, kinds_of, reach_s
 from fenghuo.streams.ring import Ring
 from fenghuo.streams.windows import SECOND_MS
 
-SLACK_S = 180
-"""How far the frontier may lie behind the newest second and still be judged."""
-UNHEARD_MS = 3_000
-"""A partition whose worker has said nothing for this long is not called idle: nobody knows."""
 STALE_MS = 15_000
 """When nothing at all has come for this long, windows have no reading: an old value is no value."""
+TREND_STEP_S = 10
+"""A projection looks at sums of ten seconds over the last five minutes."""
 _NOTHING = Reading(None, 0)
-
-
-class Clock(msgspec.Struct, frozen=True):
-    """Where one kind stands in event time, and when its last record came."""
-
-    as_of_ms: int | None
-    watermark_ms: int | None
-    record_ms: int | None
+Windowed = Rate | Share | Ratio | Quantile | Change | Growth | Slope
+Counts = Callable[[], Sequence[Estimate]]
+"""Distinct users, estimated when somebody asks."""
 
 
 class View:
@@ -56,46 +60,33 @@ class View:
         clocks: Mapping[str, Clock],
         *,
         now_ms: int,
+        users: Counts = tuple,
     ) -> None:
         self.campaign = campaign
         self.now_ms = now_ms
+        self._users = users
+        self._earlier: dict[int, View] = {}
         self._rings = rings
         self._heads = heads
         self._clocks = clocks
         records = [clock.record_ms for clock in clocks.values() if clock.record_ms is not None]
         self._is_stale = not records or now_ms - max(records) > STALE_MS
 
-    def read(self, metric: Metric, scope: str) -> Reading:
-        """The reading of a metric in a scope ("total", "region=east")."""
+    def read(self, metric: Metric, scope: str, end_s: int | None = None) -> Reading:
+        """The reading of a metric in a scope ("total", "region=east").
+
+        end_s: read its windows as if they ended there, or at the last full second if that comes
+        first; no reading where the ring does not reach so far back. What has no window knows the
+        present only.
+        """
+        if end_s is not None:
+            earlier = self._until(end_s)
+            return earlier.read(metric, scope) if earlier._reaches(metric) else _NOTHING
         match metric:
-            case Rate(measure, window_s):
-                return self._rate(measure, scope, window_s, 1.0)
-            case Share(measure, window_s, line):
-                return self._rate(
-                    measure, scope, window_s, self.campaign.capacity[line].requests_per_s
-                )
-            case Ratio(numerator, denominator, window_s, scale):
-                return self._ratio(numerator, denominator, scope, window_s, scale=scale)
-            case Quantile(measure, q, window_s):
-                return self._quantile(measure, q, scope, window_s)
-            case Change(measure, window_s, baseline_s):
-                return self._change(measure, scope, window_s, baseline_s)
-            case Pace():
-                return self._pace(scope)
-            case Age(of):
-                as_of_ms = self._clocks[of].as_of_ms
-                return (
-                    _NOTHING
-                    if as_of_ms is None
-                    else Reading(max(self.now_ms - as_of_ms, 0) / 1000, 1)
-                )
-            case Silence(of):
-                record_ms = self._clocks[of].record_ms
-                return (
-                    _NOTHING
-                    if record_ms is None
-                    else Reading(max(self.now_ms - record_ms, 0) / 1000, 1)
-                )
+            case Rate() | Share() | Ratio() | Quantile() | Change() | Growth() | Slope():
+                return self._windowed(metric, scope)
+            case _:
+                return self._present(metric, scope)
 
     def rate(self, measure: Measure, scope: str, window_s: int) -> float | None:
         """Per second, for the page."""
@@ -126,6 +117,82 @@ class View:
         """Event time up to which the kind's windows count."""
         return self._clocks[kind].as_of_ms
 
+    def outlook(self, rule: Rule, scope: str, reading: Reading) -> Reading:
+        """The reading with what it will be after the rule's early.within_s, where that can be told.
+
+        A rate or a share follows its trend of the last five minutes. A pace: what is paid keeps to
+        what falls due as it did in these minutes.
+        """
+        if rule.early is None or reading.value is None:
+            return reading
+        within_s = rule.early.within_s
+        after_s = within_s + TREND_STEP_S / 2  # a sum stands for the middle of its seconds
+        match rule.metric:
+            case Rate(measure):
+                found = projected(self._trend(measure, scope), after_s)
+            case Share(measure, _, line):
+                found = projected(self._trend(measure, scope), after_s)
+                if found is not None:
+                    found /= self.campaign.capacity[line].requests_per_s
+            case Pace(measure):
+                found = self._pace_after(measure, scope, within_s)
+            case _:
+                found = None
+        return reading if found is None else replace(reading, projected=max(found, 0.0))
+
+    def _windowed(self, metric: Windowed, scope: str) -> Reading:
+        match metric:
+            case Rate(measure, window_s):
+                return self._rate(measure, scope, window_s, 1.0)
+            case Share(measure, window_s, line):
+                return self._rate(
+                    measure, scope, window_s, self.campaign.capacity[line].requests_per_s
+                )
+            case Ratio(numerator, denominator, window_s, scale):
+                return self._ratio(numerator, denominator, scope, window_s, scale=scale)
+            case Quantile(measure, q, window_s):
+                return self._quantile(measure, q, scope, window_s)
+            case Change(measure, window_s, baseline_s):
+                return self._change(measure, scope, window_s, baseline_s)
+            case Growth(measure, window_s):
+                return self._growth(measure, scope, window_s)
+            case Slope(measure, window_s):
+                return self._slope(measure, scope, window_s)
+
+    def _present(self, metric: Pace | Users | Lag | Age | Silence, scope: str) -> Reading:
+        match metric:
+            case Pace():
+                return self._pace(scope)
+            case Users(of):
+                return self._distinct(of, scope)
+            case Lag(of):
+                return self._lag(of)
+            case Age(of):
+                return self._since(self._clocks[of].as_of_ms)
+            case Silence(of):
+                return self._since(self._clocks[of].record_ms)
+
+    def _until(self, end_s: int) -> "View":
+        """This view as if the last full second ended there, or where it does if that is earlier."""
+        if end_s not in self._earlier:
+            clocks = {
+                kind: clock
+                if clock.as_of_ms is None
+                else msgspec.structs.replace(clock, as_of_ms=min(clock.as_of_ms, end_s * SECOND_MS))
+                for kind, clock in self._clocks.items()
+            }
+            self._earlier[end_s] = View(
+                *(self.campaign, self._rings, self._heads, clocks),
+                now_ms=self.now_ms,
+                users=self._users,
+            )
+        return self._earlier[end_s]
+
+    def _reaches(self, metric: Metric) -> bool:
+        """Whether the rings still hold everything the metric looks at."""
+        looked = [(self._end_s(kind), self._rings[kind]) for kind in kinds_of(metric)]
+        return all(end_s is None or ring.holds(end_s - reach_s(metric)) for end_s, ring in looked)
+
     def _end_s(self, kind: str) -> int | None:
         """End of the last full second, or None when there is nothing to judge."""
         as_of_ms = self._clocks[kind].as_of_ms
@@ -139,7 +206,7 @@ class View:
     def _sum(self, measure: Measure, scope: str, end_s: int, seconds: int) -> int:
         ring = self._rings[measure.kind]
         row = ring.row(ring.window(end_s, seconds), series_of(scope))
-        return int(row[columns(measure.kind).index(measure.name)])
+        return int(row[_column(measure)])
 
     def _rate(self, measure: Measure, scope: str, window_s: int, line: float) -> Reading:
         end_s = self._end_s(measure.kind)
@@ -195,53 +262,96 @@ class View:
         now = self._sum(measure, scope, end_s, window_s)
         return Reading((now / window_s) / (base / known), base)
 
+    def _growth(self, measure: Measure, scope: str, window_s: int) -> Reading:
+        end_s = self._end_s(measure.kind)
+        curve = self.campaign.last_year.get(f"{measure.kind}.{measure.name}", ())
+        if end_s is None or scope != "total" or not curve:
+            return _NOTHING  # of last year only the total is known
+        known = self._known_s(measure.kind, end_s, window_s)
+        ends = [self.campaign.campaign_minute(at * SECOND_MS) for at in (end_s - known, end_s)]
+        before = counted_by(curve, ends[1]) - counted_by(curve, ends[0])
+        now = self._sum(measure, scope, end_s, window_s)
+        return Reading(now / before, now) if before > 0 else _NOTHING
+
+    def _slope(self, measure: Measure, scope: str, window_s: int) -> Reading:
+        end_s = self._end_s(measure.kind)
+        if end_s is None or self._known_s(measure.kind, end_s, window_s) < window_s:
+            return _NOTHING  # half a past rises from nothing
+        newer = window_s // 2
+        older = window_s - newer
+        late = self._sum(measure, scope, end_s, newer)
+        soon = self._sum(measure, scope, end_s - newer, older)
+        apart_minutes = window_s / 2 / 60  # between the middles of the halves
+        return Reading((late / newer - soon / older) / apart_minutes, late + soon)
+
+    def _distinct(self, of: str, scope: str) -> Reading:
+        region = _region_of(scope) or ""
+        for one in self._users():
+            if (one.measure, one.region) == (of, region):
+                return Reading(float(one.users), one.users)
+        return _NOTHING
+
+    def _lag(self, kind: str) -> Reading:
+        heads = [head for head in self._heads.values() if head.kind == kind]
+        waiting = sum(max(head.end_offset - head.next_offset, 0) for head in heads)
+        return Reading(float(waiting), 1) if heads else _NOTHING
+
+    def _since(self, at_ms: int | None) -> Reading:
+        return _NOTHING if at_ms is None else Reading(max(self.now_ms - at_ms, 0) / 1000, 1)
+
+    def _trend(self, measure: Measure, scope: str) -> list[Point]:
+        """(second, rate) of the last minutes, step by step, as far back as anything is known."""
+        end_s = self._end_s(measure.kind)
+        if end_s is None:
+            return []
+        many = self._known_s(measure.kind, end_s, TREND_S) // TREND_STEP_S
+        ring, column = self._rings[measure.kind], _column(measure)
+        sums = ring.steps(series_of(scope), column, end_s, step_s=TREND_STEP_S, many=many)
+        first = end_s - (many - 1) * TREND_STEP_S
+        return [
+            (first + i * TREND_STEP_S, total / TREND_STEP_S)
+            for i, total in enumerate(sums.tolist())
+        ]
+
+    def _pace_after(self, measure: Measure, scope: str, within_s: int) -> float | None:
+        end_s = self._end_s(measure.kind)
+        if end_s is None:
+            return None
+        region = _region_of(scope)
+        known = self._known_s(measure.kind, end_s, TREND_S)
+        due = [
+            self.campaign.target_due_fen(at_ms, region)
+            for at_ms in (
+                (end_s - known) * SECOND_MS,
+                end_s * SECOND_MS,
+                self.now_ms,
+                self.now_ms + within_s * SECOND_MS,
+            )
+        ]
+        if due[1] <= due[0] or due[3] <= 0:
+            return None
+        of_due = self._sum(measure, scope, end_s, known) / (due[1] - due[0])
+        return (self.paid(region)[1] + of_due * (due[3] - due[2])) / due[3]
+
     def _pace(self, scope: str) -> Reading:
-        dimension, _, label = scope.partition("=")
-        region = label if dimension == "region" else None
+        region = _region_of(scope)
         due = self.campaign.target_due_fen(self.now_ms, region)
         paid, fen = self.paid(region)
         return Reading(fen / due, paid) if due else _NOTHING
 
 
+@lru_cache(maxsize=10_000)
 def series_of(scope: str) -> Series:
     """The series of a scope: "total" or "region=east"."""
     dimension, _, label = scope.partition("=")
     return ("", "", "") if scope == "total" else (dimension, label, "")
 
 
-def clocks(
-    heads: Mapping[Source, Head], rings: Mapping[str, Ring], now_ms: int
-) -> dict[str, Clock]:
-    """The clock of each kind: its frontier is the least over its partitions that are not idle.
+@lru_cache(maxsize=1_000)
+def _column(measure: Measure) -> int:
+    return columns(measure.kind).index(measure.name)
 
-    A kind that is idle as a whole goes with the others: if orders stopped while traffic flows,
-    their rate is zero, not frozen. No frontier lies after the wall clock, however far ahead a
-    producer's clock is.
-    """
-    own: dict[str, int | None] = {}
-    active: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for kind in KINDS:
-        frontiers = []
-        for head in heads.values():
-            if head.kind != kind or head.frontier_ms is None:
-                continue
-            frontier = min(head.frontier_ms, max(head.sent_ms, head.record_ms or 0))
-            frontiers.append(frontier)
-            if not (head.idle and now_ms - head.sent_ms < UNHEARD_MS):
-                active[kind].append(frontier)
-        own[kind] = min(active[kind]) if active[kind] else max(frontiers, default=None)
-    moving = [min(frontiers) for frontiers in active.values() if frontiers]
-    common = min(moving) if moving else None
-    made = {}
-    for kind in KINDS:
-        as_of = own[kind]
-        if not active[kind] and common is not None and as_of is not None:
-            as_of = max(as_of, common)
-        newest = rings[kind].newest_s
-        if as_of is not None and newest is not None:
-            as_of = max(as_of, (newest - SLACK_S) * SECOND_MS)
-        of_kind = [head for head in heads.values() if head.kind == kind]
-        marks = [head.watermark_ms for head in of_kind if head.watermark_ms is not None]
-        records = [head.record_ms for head in of_kind if head.record_ms is not None]
-        made[kind] = Clock(as_of, min(marks, default=None), max(records, default=None))
-    return made
+
+def _region_of(scope: str) -> str | None:
+    dimension, _, label = scope.partition("=")
+    return label if dimension == "region" else None

@@ -82,6 +82,23 @@ class Ring:
             self._sums[key] = self._data[at].sum(axis=0)
         return self._sums[key]
 
+    def steps(self, series: Series, column: int, end_s: int, *, step_s: int, many: int) -> Ints:
+        """Sums of one series in `many` steps that end at end_s, oldest first; zeros if it never
+        occurred.
+        """
+        at = self._ids.get(series)
+        seconds = np.arange(end_s - many * step_s, end_s)
+        if at is None or self.newest_s is None:
+            return np.zeros(many, np.int64)
+        held = (seconds <= self.newest_s) & (seconds > self.newest_s - self._span)
+        values = np.where(held, self._data[seconds % self._span, at, column], 0)
+        found: Ints = values.reshape(many, step_s).sum(axis=1)
+        return found
+
+    def holds(self, second: int) -> bool:
+        """Whether this second has not yet left the ring."""
+        return self.newest_s is None or second > self.newest_s - self._span
+
     def row(self, sums: Ints, series: Series) -> Ints:
         """The row of one series in what `window` gave; zeros if it never occurred."""
         at = self._ids.get(series)

@@ -85,6 +85,16 @@ export function lasting(ms, lang) {
   return seconds + (lang === "zh" ? " 秒" : " s");
 }
 
+/** How long, roughly and in words: "47 秒", "12 分钟", "2.5 小时". */
+export function roughly(ms, lang) {
+  const zh = lang === "zh";
+  const seconds = Math.round(Math.abs(ms) / 1000);
+  if (seconds < 60) return seconds + (zh ? " 秒" : " s");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return minutes + (zh ? " 分钟" : " min");
+  return Math.round(minutes / 6) / 10 + (zh ? " 小时" : " h");
+}
+
 /** mm:ss, from an hour on h:mm:ss, from two days on in days. */
 export function duration(ms, lang = "zh") {
   if (missing(ms)) return DASH;

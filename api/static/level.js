@@ -29,16 +29,29 @@ const SHAPES = {
       "stroke-width": 2, "stroke-dasharray": "3 3.200" }),
     s("path", { d: "M8.500 12h7", stroke: "currentColor", "stroke-width": 2 }),
   ],
+  learning: () => [
+    s("circle", { cx: 12, cy: 12, r: 9.6, fill: "none", stroke: "currentColor",
+      "stroke-width": 2, "stroke-dasharray": "1 3.020", "stroke-linecap": "round" }),
+    ...[8, 12, 16].map((cx) => s("circle", { cx, cy: 12, r: 1.3, fill: "currentColor" })),
+  ],
+  suspended: () => [
+    s("rect", { x: 2.4, y: 2.4, width: 19.2, height: 19.2, rx: 4.5, fill: "none",
+      stroke: "currentColor", "stroke-width": 2 }),
+    s("path", { d: "M9.500 8v8M14.500 8v8", stroke: "currentColor", "stroke-width": 2.4,
+      "stroke-linecap": "round" }),
+  ],
 };
 const LETTER_Y = { triangle: 20, diamond: 16.1 };
 const LETTER_SIZE = { triangle: 10.5, diamond: 11 };
 
-/** The sign of a level; `levels` is the campaign's table, null is no data. */
-export function sign(level, levels, lang, unknown) {
-  const look = level === null ? null : levels[level];
-  const shape = look?.shape ?? "unknown";
-  const name = look ? look.title[lang] : unknown;
-  const node = s(`svg.sign.lv${level ?? "n"}`, { viewBox: "0 0 24 24", role: "img" });
+/** The sign of a level; `levels` is the campaign's table. Without a level, or where none is judged
+ * now and none was open, it is that of the state. */
+export function sign(level, levels, lang, t, state = "graded") {
+  const isPaused = state === "learning" || state === "suspended";
+  const look = level === null || (isPaused && level === 0) ? null : levels[level];
+  const shape = look?.shape ?? (isPaused ? state : "unknown");
+  const name = look ? look.title[lang] : isPaused ? t[state] : t.unknown;
+  const node = s(`svg.sign.lv${look ? level : "n"}`, { viewBox: "0 0 24 24", role: "img" });
   attr(node, "aria-label", name);
   node.append(...(SHAPES[shape] ?? SHAPES.unknown)());
   if (look?.letter[lang]) {
@@ -52,16 +65,17 @@ export function sign(level, levels, lang, unknown) {
   return node;
 }
 
-/** A place for a sign that is drawn anew only when the level changes. */
-export function signPlace(className, levels, lang, unknown) {
+/** A place for a sign that is drawn anew only when the level or the state changes. */
+export function signPlace(className, levels, lang, t) {
   const node = h(`span.${className}`);
   let shown;
   return {
     node,
-    update(level) {
-      if (level === shown) return;
-      shown = level;
-      node.replaceChildren(sign(level, levels, lang, unknown));
+    update(level, state = "graded") {
+      const asked = `${level} ${state}`;
+      if (asked === shown) return;
+      shown = asked;
+      node.replaceChildren(sign(level, levels, lang, t, state));
     },
   };
 }

@@ -1,6 +1,7 @@
 """Seeded boards: what the judge would say of a small festival. Same seed, same boards."""
 
 import asyncio
+import dataclasses
 import math
 import random
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from fenghuo.api.board import Latest
 from fenghuo.schemas.campaign import Campaign, load
-from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.campaign_parts import Adaptive, Early, Ladder, Rule
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.measures import KINDS
 from fenghuo.schemas.status import (
@@ -46,8 +47,19 @@ _INCIDENTS: dict[tuple[str, str], tuple[tuple[int, int], ...]] = {
 
 @cache
 def campaign() -> Campaign:
-    """The shipped campaign, rehearsed."""
-    return load(FILE, START_MS - WARM_S * 1000)
+    """The shipped campaign, rehearsed, with one rule that warns early and one that is adaptive."""
+    made = load(FILE, START_MS - WARM_S * 1000)
+    early = Early(within_s=600, line=Level.ORANGE, level=Level.CYAN)
+    scores = Ladder(True, (3.0, 5.0, 7.0, 9.0, 12.0), (2.0, 4.0, 6.0, 8.0, 10.0))
+
+    def changed(rule: Rule) -> Rule:
+        if rule.id == "traffic_capacity":
+            return dataclasses.replace(rule, early=early)
+        if rule.id == "complaint_rate":
+            return dataclasses.replace(rule, adaptive=Adaptive(), ladder=scores)
+        return rule
+
+    return dataclasses.replace(made, rules=tuple(map(changed, made.rules)))
 
 
 def board(
@@ -87,6 +99,36 @@ def named(made: Board, name: str) -> Board:
         for verdict in made.verdicts
     )
     return replace(made, overview=replace(made.overview, regions=regions), verdicts=verdicts)
+
+
+def varied(made: Board) -> Board:
+    """The same board with all that can be said beside a level: a red error rate came first and
+    explains the failing payments, a capacity line comes nearer, one warning flaps, one knows what
+    to expect, some are not judged.
+    """
+    cause = "error_rate|system=payment"
+
+    def told(one: Verdict) -> Verdict:
+        key = (one.rule, one.scope)
+        if key == ("error_rate", "system=payment"):
+            return replace(one, first_out=True)
+        if one.rule == "payment_failure_rate" and one.level:
+            return replace(one, cause=cause)
+        if key == ("traffic_capacity", "total"):
+            orange = campaign().rule(one.rule).ladder.enter_of(Level.ORANGE)
+            value = one.value or 0.0
+            return replace(one, projected=value + (orange - value) * 600 / 480)
+        if key == ("complaint_rate", "region=east"):
+            memory = replace(one.memory, flapping=True)
+            return replace(one, expected=2.0, deviation=0.5, value=6.1, memory=memory)
+        if key == ("complaint_burst", "type=quality"):
+            return replace(one, state="learning", level=None, reason="learning")
+        if key == ("complaint_burst", "type=logistics"):
+            return replace(one, state="suspended", level=None, reason="suspended in phase burst")
+        return one
+
+    overview = replace(made.overview, gmv_finish_fen=582_100_000_000_00, ahead_ms=720_000)
+    return replace(made, verdicts=tuple(map(told, made.verdicts)), overview=overview)
 
 
 def many_regions(made: Board, many: int) -> Board:

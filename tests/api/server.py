@@ -158,6 +158,7 @@ def _play(second: float, lane: str) -> None:
     # Before its beginning the story has no board at all, until it is told to jump.
     rate = 4 if second > -boards.WARM_S else 0
     state: dict[str, Any] = {"rate": rate, "second": second, "empty": False, "evil": "", "many": 0}
+    state["varied"] = False
     for step in range(max(2 - boards.WARM_S, int(second) - 600), int(second)):
         past = boards.board(step, now_ms=clock() - round((second - step) * 1000))
         source.latest.apply(past, clock())
@@ -168,6 +169,7 @@ def _play(second: float, lane: str) -> None:
             if state["rate"] and source.loop is not None:
                 state["second"] += 0.25
                 made = boards.board(state["second"], now_ms=clock())
+                made = boards.varied(made) if state["varied"] else made
                 made = boards.without_data(made) if state["empty"] else made
                 made = boards.many_regions(made, state["many"]) if state["many"] else made
                 made = boards.named(made, state["evil"]) if state["evil"] else made

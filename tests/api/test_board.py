@@ -41,6 +41,26 @@ def test_the_view_holds_every_verdict_with_its_level_since_and_books() -> None:
     assert msgspec.json.decode(msgspec.json.encode(view))["seq"] == made.seq
 
 
+def test_the_view_says_what_was_expected_what_comes_and_what_explains_it() -> None:
+    latest = Latest(0)
+    latest.apply(boards.varied(board(60)), at(60))
+    view = latest.view(at(60))
+    assert view is not None
+    found = {(v["rule"], v["scope"]): v for v in view["verdicts"]}
+    east = found["complaint_rate", "region=east"]
+
+    assert (east["expected"], east["deviation"], east["flapping"]) == (2.0, 0.5, True)
+    assert found["error_rate", "system=payment"]["first_out"]
+    assert found["payment_failure_rate", "total"]["cause"] == "error_rate|system=payment"
+    assert (
+        found["traffic_capacity", "total"]["projected"]
+        > found["traffic_capacity", "total"]["value"]
+    )
+    assert found["latency_p99", "system=recommendation"]["cause"] is None
+    assert found["complaint_burst", "type=quality"]["state"] == "learning"
+    assert view["overview"].ahead_ms == 720_000
+
+
 def test_ages_keep_growing_when_no_board_comes() -> None:
     latest = Latest(0)
     latest.apply(board(60), at(60))

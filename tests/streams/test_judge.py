@@ -4,17 +4,37 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
-from fenghuo.schemas import status
-from fenghuo.schemas.campaign_parts import Age, Change, Pace, Quantile, Rate, Ratio, Share, Silence
+from fenghuo.schemas import status, visitors
+from fenghuo.schemas.campaign_parts import (
+    Age,
+    Change,
+    Growth,
+    Lag,
+    Pace,
+    Phase,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Silence,
+    Slope,
+    Title,
+    Users,
+    Variant,
+)
 from fenghuo.schemas.measures import Measure
 from fenghuo.schemas.pulse import Source
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams.judge import Judge, kind_of, scopes_of
+from fenghuo.streams.judge import USERS_MS, Judge, scopes_of
+from fenghuo.streams.reach import kind_of
+from fenghuo.streams.users import Users as Counter
 from tests.laws.duty import campaign
 from tests.laws.test_judge_laws import Teller, check_chain
+from tests.strategies import START_MS
 from tests.streams.test_readings import NOW_MS, SERIES, Scene
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "board.json"
@@ -176,7 +196,87 @@ def test_every_scope_of_a_rule_is_watched_once() -> None:
         (Pace(Measure("order", "paid_amount_fen")), "order"),
         (Age("complaint"), "complaint"),
         (Silence("traffic"), "traffic"),
+        (Growth(ORDERS, 5), "order"),
+        (Slope(Measure("traffic", "requests"), 6), "traffic"),
+        (Users("new"), "order"),
+        (Lag("complaint"), "complaint"),
     ],
 )
 def test_the_kind_whose_clock_a_metric_goes_by(metric: Rate, kind: str) -> None:
     assert kind_of(metric) == kind
+
+
+def test_the_campaign_clock_says_where_it_will_end_and_how_far_ahead_it_is() -> None:
+    """Of 1 000 000 fen half is due after an hour: a tenth of it after 12 minutes."""
+    scene = Scene()
+    scene.head("order", 98_000, by_region={"east": (1, 100_000)})
+
+    def clock(minute: float) -> tuple[int | None, int | None]:
+        judge = Judge(campaign())
+        judge._heads = scene.heads
+        overview = judge.grade(round(START_MS + minute * 60_000), next_offset=0)[0].overview
+        return overview.gmv_finish_fen, overview.ahead_ms
+
+    assert clock(12) == (1_000_000, 0)
+    assert clock(6) == (2_000_000, 360_000)
+    assert clock(24) == (500_000, -720_000)
+    assert clock(1) == (None, 660_000)
+    assert clock(-1) == (None, None)
+    assert clock(1_440) == (100_000, None)
+    assert Judge(campaign()).grade(NOW_MS, next_offset=0)[0].overview.gmv_finish_fen is None
+
+
+def test_phase_and_scope_choose_the_bounds_and_a_phase_may_suspend() -> None:
+    scene = Scene()
+    for at in range(90, 98):
+        scene.second("order", at, events=20)
+    scene.head("order", 98_400)
+    high = replace(campaign().rule("ordering").ladder, enter=(21, 22, 23, 24, 25))
+    rules = {
+        "ordering": replace(
+            campaign().rule("ordering"), variants=(Variant("night", "region=east", high),)
+        ),
+        "paying": replace(campaign().rule("paying"), suspended=("night",)),
+    }
+    phase = Phase("night", Title("夜", "Night"), START_MS, START_MS + 3_600_000)
+    judge = Judge(replace(campaign(), rules=tuple(rules.values()), phases=(phase,)))
+    judge._rings, judge._heads = scene.rings, scene.heads
+    board, _ = judge.grade(NOW_MS, next_offset=0)
+    verdicts = {(v.rule, v.scope): v for v in board.verdicts}
+
+    assert verdicts["ordering", "total"].level == 5
+    assert verdicts["ordering", "region=east"].level == 0
+    assert verdicts["ordering", "region=east"].next_threshold == 21
+    assert verdicts["paying", "total"].state == "suspended"
+    assert verdicts["paying", "total"].level is None
+
+
+def test_the_users_of_all_writers_are_united_and_a_newer_epoch_counts_anew() -> None:
+    sources = [Source("log", "orders", partition) for partition in (0, 1)]
+
+    def record(source: Source, users: range, epoch: int = 0) -> bytes:
+        found = Counter(["east"], (0, 10))
+        code, user = np.zeros(len(users), np.int64), np.array(users, np.int64) + 1
+        found.add((code[:1], code[:1] > 0), code, code, user)
+        return visitors.encode(visitors.Part(source, epoch, 9, found.take() or {}))
+
+    rule = replace(campaign().rule("ordering"), metric=Users("active"))
+    judge = Judge(replace(campaign(), rules=(rule,)))
+    at_ms = NOW_MS
+
+    def users() -> float | None:
+        nonlocal at_ms
+        at_ms += USERS_MS
+        return judge.grade(at_ms, next_offset=0)[0].verdicts[0].value
+
+    assert users() is None
+    judge.see_users(record(sources[0], range(100)))
+    judge.see_users(record(sources[0], range(50, 150)))
+    assert users() == 150
+    judge.see_users(record(sources[1], range(140, 200)))
+    assert users() == 200
+    judge.see_users(record(sources[0], range(10), epoch=1))
+    judge.see_users(record(sources[0], range(500)))
+    assert users() == 70
+    with pytest.raises(visitors.VisitorsError):
+        judge.see_users(b"nonsense")

@@ -6,11 +6,26 @@ import numpy as np
 import pytest
 
 from fenghuo.alerts.rules import Reading
-from fenghuo.schemas.campaign_parts import Age, Change, Pace, Quantile, Rate, Ratio, Share, Silence
+from fenghuo.schemas.campaign_parts import (
+    Age,
+    Change,
+    Growth,
+    Lag,
+    Pace,
+    Quantile,
+    Rate,
+    Ratio,
+    Share,
+    Silence,
+    Slope,
+    Users,
+)
 from fenghuo.schemas.measures import KINDS, Measure, columns
 from fenghuo.schemas.pulse import Head, Rows, Source, Tally
 from fenghuo.schemas.topics import TOPIC_OF
-from fenghuo.streams.readings import SLACK_S, STALE_MS, UNHEARD_MS, View, clocks, series_of
+from fenghuo.schemas.visitors import Estimate
+from fenghuo.streams.clocks import SLACK_S, UNHEARD_MS, clocks
+from fenghuo.streams.readings import STALE_MS, View, series_of
 from fenghuo.streams.ring import Ring
 from tests.laws.duty import campaign
 from tests.strategies import START_MS
@@ -31,6 +46,8 @@ class Scene:
         self.rings = {kind: Ring(kind, 400) for kind in KINDS}
         self.heads: dict[Source, Head] = {}
         self.now_ms = NOW_MS
+        self.campaign = campaign()
+        self.users: tuple[Estimate, ...] = ()
 
     def second(self, kind: str, at_s: int, partition: int = 0, **values: int) -> None:
         """A second of a partition: the same in the total and in the east."""
@@ -55,18 +72,23 @@ class Scene:
         sent_ms: int = NOW_MS,
         record_ms: int | None = NOW_MS,
         by_region: Mapping[str, tuple[int, int]] | None = None,
+        lag: int = 0,
     ) -> None:
         """A partition's head; the frontier counts from midnight."""
         source = Source("log", TOPIC_OF[kind], partition)
         frontier = None if frontier_ms is None else START_MS + frontier_ms
         self.heads[source] = Head(
-            *(kind, source, 0, 0, 0, frontier, None if frontier is None else frontier - 10_000),
+            *(kind, source, 0, 0, lag, frontier, None if frontier is None else frontier - 10_000),
             *(sent_ms, record_ms, idle, Tally(by_region=dict(by_region or {}))),
         )
 
     def view(self) -> View:
         times = clocks(self.heads, self.rings, self.now_ms)
-        return View(campaign(), self.rings, self.heads, times, now_ms=self.now_ms)
+        return View(
+            *(self.campaign, self.rings, self.heads, times),
+            now_ms=self.now_ms,
+            users=lambda: self.users,
+        )
 
     def as_of(self, kind: str = "order") -> int | None:
         found = clocks(self.heads, self.rings, self.now_ms)[kind].as_of_ms
@@ -170,6 +192,10 @@ def test_a_partition_far_behind_is_waited_for_no_longer_than_the_ring_allows() -
         Pace(Measure("order", "paid_amount_fen")),
         Age("order"),
         Silence("order"),
+        Growth(ORDERS, 5),
+        Slope(ORDERS, 6),
+        Users("active"),
+        Lag("order"),
     ],
     ids=lambda metric: type(metric).__name__,
 )
@@ -294,3 +320,27 @@ def test_the_series_of_a_scope() -> None:
     assert series_of("total") == ("", "", "")
     assert series_of("region=east") == ("region", "east", "")
     assert series_of("type=a=b") == ("type", "a=b", "")
+
+
+def test_lag_is_what_waits_in_every_partition() -> None:
+    scene = Scene()
+    scene.head("order", 98_000, lag=5)
+    scene.head("order", 98_000, 1, lag=7)
+    scene.head("traffic", 98_000, lag=100)
+
+    assert scene.view().read(Lag("order"), "total") == Reading(12.0, 1)
+    assert scene.view().read(Lag("complaint"), "total").value is None
+
+
+def test_users_are_those_of_the_scope() -> None:
+    scene = Scene()
+    scene.users = (
+        Estimate("active", "", 90, 80, 100),
+        Estimate("active", "east", 50, 40, 60),
+        Estimate("new", "", 7, 7, 7),
+    )
+
+    assert scene.view().read(Users("active"), "total") == Reading(90.0, 90)
+    assert scene.view().read(Users("active"), "region=east") == Reading(50.0, 50)
+    assert scene.view().read(Users("new"), "total") == Reading(7.0, 7)
+    assert scene.view().read(Users("new"), "region=east").value is None

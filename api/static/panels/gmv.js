@@ -2,25 +2,27 @@
 
 import { attr, h, s, text } from "../dom.js";
 import { areaPath, curvePath, plot } from "../chart.js";
-import { clock, date, money, moneyText, percent } from "../format.js";
+import { clock, date, missing, money, moneyText, percent, roughly } from "../format.js";
 import { perMinute } from "../past.js";
+import { fill } from "../words.js";
 import { figure, panel, progress } from "./panel.js";
 
 const MINUTE_MS = 60_000;
+const EVEN_MS = 5_000;
 
 export function gmv(ctx) {
   const { t, lang } = ctx;
   const big = figure("big", "¥");
   const pace = stat(t.pace);
   const rate = stat(t.per_minute);
-  const forecast = stat(t.forecast);
   const bar = progress();
   const done = h("span");
   const target = h("span.right");
+  const finish = h("p.finish.n");
   const chart = course(ctx);
-  const stats = h("div.stats", pace.node, rate.node, forecast.node);
+  const stats = h("div.stats", pace.node, rate.node);
   const made = panel("gmv", t.gmv, ["order"], h("div.hero", big.node, stats), bar.node,
-    h("div.labels", done, target), chart.node);
+    h("div.labels", done, target), finish, chart.node);
   made.extra.append(legend("solid", t.line_now), legend("dashed", t.line_due));
   return {
     node: made.node,
@@ -32,13 +34,23 @@ export function gmv(ctx) {
       text(pace.value, known && due ? percent(sum / due) : "—");
       const each = perMinute(now.past, "gmv_fen");
       text(rate.value, each === null ? "—" : moneyText(each, lang) + t.a_minute);
-      text(forecast.value, known && due ? moneyText((sum / due) * goal, lang) : "—");
+      text(finish, finishText(now.view.overview, lang, t));
       bar.update(known && goal ? sum / goal : null, goal ? due / goal : null);
       done.replaceChildren(...progressText(sum, goal, due, t));
       target.replaceChildren(`${t.target} `, h("b", goal ? moneyText(goal, lang) : "—"));
       chart.update(now);
     },
   };
+}
+
+/** Where the campaign will end at this pace, and how far it is ahead of the plan. */
+export function finishText({ gmv_finish_fen: fen, ahead_ms: aheadMs }, lang, t) {
+  if (missing(fen)) return "";
+  const sum = moneyText(fen, lang);
+  if (missing(aheadMs)) return fill(t.finish, { sum });
+  if (Math.abs(aheadMs) < EVEN_MS) return fill(t.finish_even, { sum });
+  const sentence = aheadMs > 0 ? t.finish_fast : t.finish_slow;
+  return fill(sentence, { sum, for: roughly(aheadMs, lang) });
 }
 
 function progressText(sum, goal, due, t) {
@@ -52,9 +64,9 @@ function progressText(sum, goal, due, t) {
 
 /** The whole campaign: what is due, what was reached, and the opening waves. */
 function course({ campaign, lang }) {
-  const { node: svg, fill } = plot();
+  const { node: svg, fill: fade } = plot();
   const due = s("path.due");
-  const area = s("path", { fill });
+  const area = s("path", { fill: fade });
   const line = s("path.line");
   svg.append(area, due, line);
   const dot = h("i.dot");

@@ -29,8 +29,8 @@ export function recent(ctx) {
 function change(ctx, now) {
   const { t, lang, campaign } = ctx;
   const time = h("time.n");
-  const from = signPlace("small-sign", campaign.levels, lang, t.no_data);
-  const to = signPlace("small-sign", campaign.levels, lang, t.no_data);
+  const from = signPlace("small-sign", campaign.levels, lang, t);
+  const to = signPlace("small-sign", campaign.levels, lang, t);
   const what = h("span.what");
   const value = h("b.n");
   const node = h("li.change", time, h("span.move", from.node, h("i", "›"), to.node), what, value);

@@ -46,7 +46,7 @@ export function regions(ctx) {
 function tile(ctx, region) {
   const { t, lang, campaign } = ctx;
   const name = campaign.titles.region?.[region]?.[lang] ?? region;
-  const sign = signPlace("zone-sign", campaign.levels, lang, t.no_data);
+  const sign = signPlace("zone-sign", campaign.levels, lang, t);
   const height = stairs();
   const sum = figure("zone-sum", "¥");
   const share = h("span.share.n");

@@ -94,12 +94,14 @@ test("red first, then the longest-standing, what has no data last", () => {
   const rows = sorted([one("a", 0, 1), one("b", 1, 5), one("c", 5, 9), one("d", 1, 2),
     one("e", null, 0, "no_data"), one("f", 0, 1, "too_few")]);
   assert.deepEqual(rows.map((row) => row.rule), ["c", "d", "b", "e"]);
-  const many = Array(60).fill(0).map((_, n) => one(`x${n}`, n < 50 ? 1 : null, n));
+  const many = Array(60).fill(0).map((_, n) => one(`x${n}`, n < 50 ? 1 : null, n,
+    n < 50 ? "graded" : "no_data"));
   assert.equal(fitting(many).length, 40);
   assert.equal(fitting(many.slice(45)).length, 10);
   const counts = tally([one("a", 0, 1), one("b", 5, 1), one("e", null, 0, "no_data"),
     one("f", 3, 1, "too_few")]);
-  assert.deepEqual(counts, { levels: [1, 0, 0, 1, 0, 1], unknown: 1, few: 1 });
+  assert.deepEqual(counts,
+    { levels: [1, 0, 0, 1, 0, 1], unknown: 1, few: 1, learning: 0, suspended: 0 });
 });
 
 test("both languages have the same words and the same places in them", () => {
