@@ -3,8 +3,10 @@
 from fenghuo.schemas.campaign_parts import Ladder
 from fenghuo.schemas.level import WARNINGS, Level
 
+_WORST_FIRST = WARNINGS[::-1]
 
-def grade(value: float, ladder: Ladder, level_now: Level) -> Level:
+
+def grade(value: float, ladder: Ladder, level_now: int) -> Level:
     """The highest level whose enter bound is reached, or, if that is higher, the highest level up
     to level_now whose leave bound still holds.
 
@@ -13,9 +15,15 @@ def grade(value: float, ladder: Ladder, level_now: Level) -> Level:
     a level above level_now is never given by its leave bound. Monotone in value and in level_now.
     The value must be finite: a NaN compares false with every bound and would look green.
     """
-    reached = [level for level in WARNINGS if enters(value, ladder, level)]
-    holding = [level for level in WARNINGS if level <= level_now and holds(value, ladder, level)]
-    return max((*reached, *holding), default=Level.GREEN)
+    rising = ladder.rising
+    steps = zip(_WORST_FIRST, reversed(ladder.enter), reversed(ladder.leave), strict=True)
+    for level, enter, leave in steps:
+        # of a level that is on both bounds count: a leave bound need not be the milder one
+        if value >= enter if rising else value <= enter:
+            return level
+        if level <= level_now and (value >= leave if rising else value <= leave):
+            return level
+    return Level.GREEN
 
 
 def enters(value: float, ladder: Ladder, level: Level) -> bool:

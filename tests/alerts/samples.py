@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fenghuo.schemas.campaign_parts import Ladder, Ratio, Rule, Title
+from fenghuo.schemas.campaign_parts import Adaptive, Ladder, Rate, Ratio, Rule, Title
 from fenghuo.schemas.measures import Measure
 
 RISING = Ladder(rising=True, enter=(5.0, 6.0, 8.0, 10.0, 20.0), leave=(4.0, 5.0, 7.0, 9.0, 15.0))
@@ -28,3 +28,11 @@ RULE = Rule(
 def rule(**changes: object) -> Rule:
     """RULE with some fields changed."""
     return replace(RULE, **changes)  # type: ignore[arg-type]
+
+
+ADAPTIVE = rule(
+    unit="per_s",
+    metric=Rate(Measure("order", "events"), 60),
+    ladder=Ladder(rising=True, enter=(3.0, 5.0, 7.0, 9.0, 12.0), leave=(2.0, 4.0, 6.0, 8.0, 10.0)),
+    adaptive=Adaptive(),
+)
