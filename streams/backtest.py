@@ -8,13 +8,13 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf, isnan, nan
+from math import isnan, nan
 from typing import Protocol
 
 from fenghuo.alerts.machine import advance
-from fenghuo.alerts.rules import Reading, decide
+from fenghuo.alerts.rules import Graded, Outcome, Reading, decide
 from fenghuo.alerts.scoring import Track
-from fenghuo.schemas.campaign_parts import Adaptive, Rule
+from fenghuo.schemas.campaign_parts import Rule
 from fenghuo.schemas.warning import State
 
 SCOPE = "total"
@@ -32,8 +32,8 @@ class Expects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeriesResult:
-    """What a rule made of a series. Of each sample: what was expected, and the score; NaN where
-    there was none.
+    """What a rule made of a series. Of each sample: what was expected, and what was graded (of an
+    adaptive rule the score, else the value); NaN where there was none.
     """
 
     track: Track
@@ -44,8 +44,8 @@ class SeriesResult:
 def judge_series(
     rule: Rule, baseline: Expects | None, times_ms: Sequence[int], values: Sequence[float]
 ) -> SeriesResult:
-    """The rule over samples in order of time; a value of NaN is no data. Without a baseline the
-    value itself is graded, and is the score.
+    """The rule over samples in order of time; a value of NaN is no data. A rule that is not
+    adaptive needs no baseline.
     """
     state = State()
     moves: list[tuple[int, int | None]] = []
@@ -53,15 +53,9 @@ def judge_series(
     for at_ms, value in zip(times_ms, values, strict=True):
         sample = None if isnan(value) else value
         known = baseline.expect(at_ms) if baseline else None
-        if known is None:
-            reading = Reading(sample, 1)
-            expected.append(nan)
-            scores.append(nan if rule.adaptive else value)
-        else:
-            reading = Reading(sample, 1, *known)
-            expected.append(known[0])
-            scores.append(score_of(rule.adaptive or Adaptive(), value, *known))
-        outcome = decide(rule, reading, state.level)
+        outcome = decide(rule, Reading(sample, 1, *(known or (None, None))), state.level)
+        expected.append(known[0] if known else nan)
+        scores.append(_graded(outcome))
         state, moved = advance(rule, state, outcome, at_ms, scope=SCOPE)
         if moved is not None:
             moves.append((moved.at_ms, moved.to_level))
@@ -78,19 +72,8 @@ def step_of(times_ms: Sequence[int]) -> int:
     return max(gaps[len(gaps) // 2], 1) if gaps else 60_000
 
 
-def score_of(adaptive: Adaptive, value: float, expected: float, deviation: float) -> float:
-    """How many deviations a value lies off what is expected, to the side that counts; never
-    negative, NaN of NaN.
-    """
-    off = value - expected
-    match adaptive.side:
-        case "above":
-            off = max(off, 0.0)
-        case "below":
-            off = max(-off, 0.0)
-        case _:
-            off = abs(off)
-    usual = max(deviation, adaptive.floor, adaptive.floor_share * abs(expected))
-    if usual > 0:
-        return off / usual
-    return inf if off > 0 else off
+def _graded(outcome: Outcome) -> float:
+    """What was held against the ladder."""
+    if not isinstance(outcome, Graded) or outcome.reading.value is None:
+        return nan
+    return outcome.reading.value if outcome.score is None else outcome.score

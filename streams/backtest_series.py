@@ -55,11 +55,9 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES))
-            found += [file for file in inside if {"timestamp", "value"} <= set(_header(file))]
-        elif path.is_file():
-            found.append(path)
+            found += [file for file in inside if _is_series(file)]
         else:
-            raise SeriesError(f"{path}: expected a file or a folder, found none")
+            found.append(path)
     if not found:
         names = ", ".join(map(str, paths)) or "none"
         raise SeriesError(f"{names}: expected CSV files with timestamp and value, found none")
@@ -67,11 +65,9 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def is_values(paths: Sequence[Path]) -> bool:
-    """Whether these are series of values, and not recorded events."""
+    """Whether these are series of values, and not recorded events; SeriesError for no file."""
     return all(
-        path.is_dir()
-        or (path.name.endswith(SUFFIXES) and {"timestamp", "value"} <= set(_header(path)))
-        for path in paths
+        path.is_dir() or (path.name.endswith(SUFFIXES) and _is_series(path)) for path in paths
     )
 
 
@@ -146,7 +142,13 @@ def _times(path: Path, column: pa.ChunkedArray) -> Any:
     return np.round(times * 1000).astype(np.int64)
 
 
+def _is_series(path: Path) -> bool:
+    return {"timestamp", "value"} <= set(_header(path))
+
+
 def _header(path: Path) -> list[str]:
+    if not path.is_file():
+        raise SeriesError(f"{path}: expected a file or a folder, found none")
     try:
         with pa.input_stream(str(path)) as stream:
             line = stream.read(65_536).split(b"\n", 1)[0]

@@ -112,7 +112,7 @@ def test_a_file_that_is_no_series_is_refused_with_its_name(
 def test_missing_files_and_labels_are_named(tmp_path: Path) -> None:
     path = put(tmp_path, "a.csv", "timestamp,value\n0,1\n")
     with pytest.raises(SeriesError, match="expected a file or a folder"):
-        files_of([tmp_path / "none"])
+        is_values([tmp_path / "none.csv"])
     with pytest.raises(SeriesError, match="expected auto or a file"):
         one(path, "none.json")
     with pytest.raises(SeriesError, match=r"expected lists of \[from, to\]"):
