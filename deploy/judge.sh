@@ -7,14 +7,15 @@ cd "$(dirname "$0")/.."
 data="${1:-../shared/data}"
 found=() missing=()
 for set in nab wsd-kpi donut-kpi; do
-    if [[ -d "$data/$set" ]]; then found+=("$data/$set"); else missing+=("$set"); fi
+  if [[ -d "$data/$set" ]]; then found+=("$data/$set"); else missing+=("$set"); fi
 done
 
 if ((${#missing[@]})); then
-    echo "MISSING in $data: ${missing[*]}" >&2
-    echo "The table would not be whole, so it is left as it is: make judge DATA=FOLDER" >&2
-    if ((${#found[@]})); then .venv/bin/fenghuo backtest "${found[@]}"; fi
-    exit 1
+  echo "MISSING in $data: ${missing[*]}" >&2
+  echo "The table would not be whole, so it is left as it is: make judge DATA=FOLDER" >&2
+  if ((${#found[@]})); then .venv/bin/fenghuo backtest "${found[@]}"; fi
+  exit 1
 fi
+mkdir -p build
 .venv/bin/fenghuo backtest "${found[@]}" --table deploy/backtest.md --html build/backtest.html
 echo "deploy/backtest.md is written; pictures of the worst series: build/backtest.html"

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from math import isnan
 from typing import Final, NamedTuple
 
-from fenghuo.alerts.scoring import Span
+from fenghuo.alerts.scoring import Span, learning
 from fenghuo.schemas.level import WARNINGS, Level
 from fenghuo.streams.backtest_score import Judged
 
@@ -23,7 +23,7 @@ LABELS: Final = 10
 HEIGHT: Final = VALUES + GAP + LEVELS + LABELS
 STYLE: Final = """
 svg.series{display:block;width:100%;height:auto;background:#f6f6f4}
-figcaption span{font-weight:400}
+svg.series text{stroke:#fff;stroke-width:3px;paint-order:stroke}
 thead th:nth-child(2),tbody th{text-align:left}
 """
 
@@ -48,14 +48,22 @@ def drawn(one: Judged) -> str:
     return "".join(
         [
             f'<svg class="series" {view} role="img" aria-label="{told}">',
-            *_expected(columns, low, high),
+            _learning(one),
             *_values(columns, low, high),
+            *_expected(columns, low, high),
             *_levels(columns),
             *_labels(columns),
             f'<text x="4" y="14">{high:.4g}</text><text x="4" y="{VALUES - 4}">{low:.4g}</text>',
             "</svg>",
         ]
     )
+
+
+def _learning(one: Judged) -> str:
+    """The ground under the time that is not scored."""
+    track, times_ms = one.result.track, one.series.times_ms
+    share = (times_ms[learning(len(times_ms))] - track.begin_ms) / (track.end_ms - track.begin_ms)
+    return f'<rect width="{share * COLUMNS * WIDE:.1f}" height="{HEIGHT}" fill="#e2e2e0"/>'
 
 
 def _columns(one: Judged) -> list[_Column]:
@@ -120,7 +128,7 @@ def _expected(columns: Sequence[_Column], low: float, high: float) -> Iterator[s
         parts.append(f"{'L' if is_open else 'M'}{x * WIDE + 1} {y}")
         is_open = True
     if parts:
-        yield f'<path d="{"".join(parts)}" fill="none" stroke="#9a9a9a" stroke-width="3"/>'
+        yield f'<path d="{"".join(parts)}" fill="none" stroke="#c04a00" stroke-width="1.6"/>'
 
 
 def _levels(columns: Sequence[_Column]) -> Iterator[str]:

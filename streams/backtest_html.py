@@ -57,9 +57,9 @@ def _values(rule: Rule, groups: Sequence[Group]) -> Iterator[str]:
     shown = sorted(every, key=_wrong, reverse=True)[:SERIES_SHOWN]
     yield f"<h2>The {len(shown)} series that went worst</h2>"
     yield (
-        "<p>Above: the value, grey what was expected. Below: the level, the higher the worse, and "
-        "under it in black what is labelled. Worst: most windows missed and false alarms at yellow "
-        "or above.</p>"
+        "<p>Above: the value, thin and orange what was expected. Below: the level, the higher the "
+        "worse, and under it in black what is labelled. Darker ground: learning time, not scored. "
+        "Worst: most windows missed and false alarms at yellow or above.</p>"
     )
     for one in shown:
         yield f"<figure><figcaption>{_caption(one)}</figcaption>{drawn(one)}</figure>"

@@ -21,10 +21,10 @@ PUBLISHED: Final = (
 )
 """The scoreboard of NAB v1.0, standard profile, each threshold the best for the whole corpus."""
 HEADS: Final = (
-    *("set", "level", "windows", "found", "share", "median delay", "false alarms/series/day"),
+    *("set", "level", "windows", "found", "share", "median delay", "false/series/day"),
     *("NAB", "fired", "minutes", "notices/h"),
 )
-PEER_HEADS: Final = ("set", "detector", "threshold", "NAB", "found", "false alarms/series/day")
+PEER_HEADS: Final = ("set", "detector", "threshold", "NAB", "found", "false/series/day")
 
 
 class Group(NamedTuple):

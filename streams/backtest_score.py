@@ -101,10 +101,10 @@ def peers(judged: Sequence[Judged]) -> list[Peer]:
     fixed_score = nab_score.score(zip(places, fixed, strict=True), costs)
     every = [range(len(one.series.values)) for one in scored]
     return [
-        best("fenghuo, one threshold for its score", (one.result.scores for one in scored)),
+        best("fenghuo's score, one threshold", (one.result.scores for one in scored)),
         best("windowed Gaussian", (windowed_gaussian(one.series.values) for one in scored)),
-        best("99th percentile of the learning time", above),
-        Peer(group, "99th percentile of the learning time", "as it is", fixed_score),
+        best("99th percentile", above),
+        Peer(group, "99th percentile", "as it is", fixed_score),
         Peer(group, "null", "none", nab_score.score(((p, ()) for p in places), costs)),
         Peer(group, "always", "none", nab_score.score(zip(places, every, strict=True), costs)),
         *found,
@@ -191,7 +191,7 @@ def _percentile(judged: Sequence[Judged]) -> Peer:
     false = sum(found.false_alarms for found in known)
     return Peer(
         judged[0].series.group,
-        "99th percentile of the learning time, as a warning",
+        "99th percentile, as a warning",
         "as it is",
         windows=sum(found.windows for found in known),
         found=sum(found.found for found in known),

@@ -131,13 +131,16 @@ def _times(path: Path, column: pa.ChunkedArray) -> Any:
             f"{path}: expected a timestamp in every row, got {column.null_count} without"
         )
     kind = column.type
+    if not len(column):
+        return np.empty(0, np.int64)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return pc.cast(column, pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy()
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        first = column[0].as_py() if len(column) else kind
-        raise SeriesError(f"{path}: expected ISO or Unix seconds in timestamp, got {first!r}")
+        raise SeriesError(
+            f"{path}: expected ISO or Unix seconds in timestamp, got {column[0].as_py()!r}"
+        )
     times = column.to_numpy()
-    if len(times) and times.max() >= MS_FROM:
+    if times.max() >= MS_FROM:
         return times.astype(np.int64)
     return np.round(times * 1000).astype(np.int64)
 

@@ -60,6 +60,13 @@ def test_a_rule_of_the_campaign_judges_when_it_is_named(folder: Path, tmp_path: 
     assert "→" not in output
 
 
+def test_a_series_without_a_sample_is_judged_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("timestamp,value,label\n")
+    code, output = run(tmp_path / "none.csv", "--json", "--html", tmp_path / "page.html")
+    assert code == 0, output
+    assert {json.loads(line)["samples"] for line in output.splitlines()} == {0}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
