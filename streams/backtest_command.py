@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -65,18 +64,19 @@ def main(asked: Asked, judge_events: Judges | None) -> int:
 
 def judged(series: Iterable[Series], rule: Rule) -> list[Group]:
     """Every series judged by the rule, set by set; as fast as it goes, which the rows say."""
-    groups = []
-    for _, group in groupby(series, key=lambda one: one.group):
-        found, seconds = [], 0.0
-        for one in group:
-            baseline = _baseline(rule, one)
-            start = time.perf_counter()
-            result = judge_series(rule, baseline, one.times_ms, one.values)
-            seconds += time.perf_counter() - start
-            found.append(Judged(one, result))
-        rows = backtest_score.rows(found, rule, seconds)
-        groups.append(Group(rows, backtest_score.peers(found), found))
-    return groups
+    found: dict[str, list[Judged]] = {}
+    seconds: dict[str, float] = {}
+    for one in series:
+        baseline = _baseline(rule, one)
+        start = time.perf_counter()
+        result = judge_series(rule, baseline, one.times_ms, one.values)
+        taken = time.perf_counter() - start
+        seconds[one.group] = seconds.get(one.group, 0.0) + taken
+        found.setdefault(one.group, []).append(Judged(one, result))
+    return [
+        Group(backtest_score.rows(group, rule, seconds[name]), backtest_score.peers(group), group)
+        for name, group in found.items()
+    ]
 
 
 def _values(asked: Asked) -> int:
