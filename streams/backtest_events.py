@@ -54,7 +54,7 @@ def judge_events(
     begin_ms = now_ms = 0
     for now_ms, batch in _ticks(records, tick_ms):
         begin_ms = begin_ms or now_ms
-        river.read(batch, now_ms)
+        river.read(batch)
         for head, taken in river.published(now_ms):
             judge.see(head, taken.pulses, 0)
         _, moved = judge.grade(now_ms, 0)
@@ -105,7 +105,7 @@ class _River:
         self._record_ms = dict.fromkeys(self._gathers, 0)
         self._head_ms = dict.fromkeys(self._gathers, 0)
 
-    def read(self, batch: Sequence[Recorded], now_ms: int) -> None:
+    def read(self, batch: Sequence[Recorded]) -> None:
         """Count the records of one tick."""
         for kind, gather in self._gathers.items():
             mine = [record for record in batch if record.kind == kind]
@@ -121,7 +121,7 @@ class _River:
                     first + len(mine),
                 )
             )
-            self._record_ms[kind] = now_ms
+            self._record_ms[kind] = mine[-1].at_ms
 
     def published(self, now_ms: int) -> Iterator[tuple[Head, Taken]]:
         """What each kind would publish at a tick."""
