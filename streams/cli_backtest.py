@@ -9,7 +9,7 @@ from typer import Option
 
 from fenghuo.alerts.scoring import Conduct
 from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.topics import TOPIC_OF
+from fenghuo.schemas.topics import KIND_OF
 from fenghuo.streams.cli import app, settings
 
 _FILES = "series of values, folders of them, or with --mapping recorded events"
@@ -61,8 +61,6 @@ def _judging(
     from fenghuo.loadtest.mapping import parse
     from fenghuo.streams.backtest_events import Recorded, judge_events, tick_of
 
-    kinds = {topic: kind for kind, topic in TOPIC_OF.items()}
-
     def judge(campaign: Campaign) -> dict[tuple[str, str], Conduct]:
         try:
             path = commands.mapping_path(mapping)
@@ -77,7 +75,9 @@ def _judging(
         def records() -> Iterator[Recorded]:
             for batch in recording.messages(found, pace, lambda: start_ms):
                 for message in batch:
-                    yield Recorded(start_ms + message.due_ms, kinds[message.topic], message.payload)
+                    yield Recorded(
+                        start_ms + message.due_ms, KIND_OF[message.topic], message.payload
+                    )
 
         tick_ms = round(tick_s * 1000) or tick_of(found.first_ms, found.last_ms)
         return judge_events(campaign, records(), settings(), tick_ms=tick_ms)

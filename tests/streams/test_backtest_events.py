@@ -4,15 +4,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fenghuo.alerts.scoring import Track, conduct
+from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.warning import Transition
 from fenghuo.streams.backtest_events import TICKS_MAX, Recorded, judge_events, tick_of
 from tests.laws.duty import TEXT, campaign
-from tests.strategies import START_MS
+from tests.sim.workers import Broker, GatherWorker, JudgeWorker
+from tests.strategies import START_MS, Message, Record
 
 
 def order(number: int, at_ms: int, region: str = "east", status: str = "paid") -> Recorded:
@@ -57,6 +62,40 @@ def test_the_same_recording_says_the_same_twice(per_s: int, seconds: int) -> Non
         judge_events(campaign(), flow(per_s, seconds), Settings(), tick_ms=500) for _ in range(2)
     )
     assert once == again
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 15), min_size=1, max_size=25), st.sampled_from(("paid", "failed")))
+def test_the_parts_over_a_broker_say_the_same(counts: list[int], status: str) -> None:
+    records = [
+        order(second * 100 + i, START_MS + second * 1000 + i * 50, "west" if i % 3 else "east",
+              "paid" if i % 2 else status)
+        for second, count in enumerate(counts)
+        for i in range(count)
+    ]  # fmt: skip
+    assume(records)
+    place = ("orders", 0)
+    log = [Record(i, one.at_ms, Message(one.value, ())) for i, one in enumerate(records)]
+    broker = Broker({place: log, ("traffic", 0): [], ("complaints", 0): []})
+    gather = GatherWorker(broker, lambda: False, REAL)
+    gather.assign(broker.sources)
+    judge = JudgeWorker(broker, lambda: False)
+    first_ms = records[0].at_ms // 1000 * 1000
+    for now_ms in range(first_ms + 1000, records[-1].at_ms + 1001, 1000):
+        come = [one for one in log if now_ms - 1000 <= one.record_ms < now_ms]
+        if come:
+            gather.on_fetch(place, come, come[-1].record_ms)
+        gather.on_tick(now_ms)
+        judge.read(len(broker.pulses))
+        judge.on_tick(now_ms)
+    live: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
+    for data in broker.transitions:
+        one = msgspec.json.decode(data, type=Transition)
+        live.setdefault((one.rule, one.scope), []).append((one.at_ms, one.to_level))
+    found = judge_events(campaign(), records, Settings(), tick_ms=1000)
+    for name, done in found.items():
+        track = Track(first_ms + 1000, now_ms + 1000, tuple(live.get(name, ())))
+        assert done == conduct(track, campaign().rule(name[0]).flapping), name
 
 
 def test_ticks_are_a_second_apart_until_there_would_be_too_many() -> None:
