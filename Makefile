@@ -5,7 +5,7 @@ STAMP := .venv/stamp
 SEED ?= 1
 
 .DEFAULT_GOAL := test
-.PHONY: install demo test check fix sim bench lock parts generate clean
+.PHONY: install demo test check fix sim bench judge lock parts generate clean
 
 # .venv/ with the `fenghuo` command, from the lock; does nothing when that is current
 install: $(STAMP)
@@ -39,6 +39,10 @@ sim: install
 # every rate, delay and peer side by side in one run: make bench ARGS=--quick (see deploy/bench)
 bench: install parts
 	$(BIN)/python -m fenghuo.loadtest.bench $(ARGS)
+
+# the shipped adaptive ladder over labelled series: found, delay, false alarms (deploy/backtest.md)
+judge: install
+	@bash deploy/judge.sh $(DATA)
 
 # Prometheus rules, Alertmanager routes, schemas: from their one home
 generate: install

@@ -239,7 +239,7 @@ def with_topics(chosen: Settings) -> Settings:
 
 def main() -> None:
     """Entry of the `fenghuo` command."""
-    from fenghuo.streams import cli_load  # noqa: F401  adds its command
+    from fenghuo.streams import cli_backtest, cli_load  # noqa: F401  they add their commands
 
     try:
         app()
