@@ -46,17 +46,17 @@ def until(river: River, done: Callable[[dict[tuple[str, str], Any]], bool]) -> N
         time.sleep(0.1)
 
 
+def settled(found: dict[tuple[str, str], Any], percent: dict[str, int]) -> bool:
+    """Whether each level is the one its failures lead to in the end: nothing is on its way."""
+    ends = {0: Level.GREEN, 50: Level.YELLOW, 100: Level.RED}
+    return all(
+        one["level"] == ends[percent[scope.removeprefix("region=")]]
+        for (_, scope), one in found.items()
+    )
+
+
 def boards_now(broker: str) -> tuple[list[Transition], list[Board]]:
     return asyncio.run(failing.told(broker))
-
-
-def pending(board: Board) -> dict[str, int]:
-    """Since when each of the waiting ones has been waiting for yellow; 0: it is not."""
-    return {
-        region: memory.pending_since_ms if memory.pending_level == Level.YELLOW else 0
-        for region in WAITING
-        for memory in (of(board, "slow", region).memory,)
-    }
 
 
 def await_pending(broker: str) -> Board:
@@ -64,7 +64,8 @@ def await_pending(broker: str) -> Board:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         _, boards = boards_now(broker)
-        if boards and all(pending(boards[-1]).values()):
+        found = [of(boards[-1], "slow", region).memory.pending_level for region in WAITING]
+        if found == [Level.YELLOW] * len(WAITING):
             return boards[-1]
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -102,8 +103,10 @@ def test_a_judge_killed_with_one_red_and_two_waiting(
 ) -> None:
     need("tansu")
     file = tmp_path / "failing.toml"
-    slow = failing.rule("slow", up=str(HOLD_S), down="2")
-    file.write_text(failing.campaign(REGIONS, slow, failing.rule("quick")), encoding="utf-8")
+    # windows of a second: a rise or fall through every level would be flapping
+    slow = failing.rule("slow", up=str(HOLD_S), down="2", window=1)
+    quick = failing.rule("quick", window=1)
+    file.write_text(failing.campaign(REGIONS, slow, quick), encoding="utf-8")
     with (
         tansu_part() as broker,
         stored(tmp_path / "store") as store,
@@ -127,7 +130,7 @@ def test_a_judge_killed_with_one_red_and_two_waiting(
         assert after.now_ms > before.now_ms
 
         shake(river, shop, broker.bootstrap, seed=5)
-        until(river, lambda v: all(v["slow", f"region={w}"]["level"] for w in WAITING))
+        until(river, lambda v: settled(v, shop.percent))
         last = river.get("api/v1/status")["seq"]
         await_newer(broker.bootstrap, last)
         moved, boards = boards_now(broker.bootstrap)
@@ -159,19 +162,22 @@ def check_red(boards: Sequence[Board], before: Board) -> None:
 
 
 def check_waiting(moved: Sequence[Transition], boards: Sequence[Board], before: Board) -> None:
-    """Each is entered at the first look after its hold, counted from before the kill."""
-    for region, since_ms in pending(before).items():
-        due_ms = since_ms + HOLD_S * 1000
-        for board in (board for board in boards if board.now_ms >= before.now_ms):
+    """Each level is entered at the first look after its hold, counted from before the kill: the
+    grade rose through blue and cyan, whose holds may end some ticks sooner.
+    """
+    since = [board for board in boards if board.now_ms >= before.now_ms]
+    for region in WAITING:
+        clocks = of(before, "slow", region).memory.rise_since_ms
+        assert len(clocks) == Level.YELLOW
+        for board in since:
             memory = of(board, "slow", region).memory
-            if board.now_ms < due_ms:
-                assert (memory.level, memory.pending_since_ms) == (Level.GREEN, since_ms)
-            else:
-                assert memory.level == Level.YELLOW
-        (up,) = [t for t in unrepeated(list(moved))["slow", f"region={region}"] if t.to_level]
-        assert (up.from_level, up.to_level) == (Level.GREEN, Level.YELLOW)
-        made = [board.now_ms for board in boards if board.now_ms >= due_ms]
-        assert due_ms <= up.at_ms == min(made)
+            held = sum(board.now_ms - at_ms >= HOLD_S * 1000 for at_ms in clocks)
+            assert memory.level == held
+            assert memory.rise_since_ms == clocks[held:]
+        ups = [t for t in unrepeated(list(moved))["slow", f"region={region}"] if t.to_level]
+        assert ups[-1].to_level == Level.YELLOW
+        assert len({up.incident for up in ups}) == 1
+        assert {up.at_ms for up in ups} <= {board.now_ms for board in since}
 
 
 def memories(boards: Sequence[Board], rule: str, region: str) -> list[State]:

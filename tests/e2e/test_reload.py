@@ -65,7 +65,9 @@ def refused(river: River) -> dict[str, float]:
     """The metric by part."""
     lines = river.read("metrics").decode().splitlines()
     found = [line for line in lines if line.startswith("fenghuo_campaign_refused{")]
-    return {line.partition('part="')[2].partition('"')[0]: float(line.split()[-1]) for line in found}
+    return {
+        line.partition('part="')[2].partition('"')[0]: float(line.split()[-1]) for line in found
+    }
 
 
 def await_refused(river: River, value: float) -> None:
