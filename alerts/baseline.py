@@ -1,14 +1,15 @@
 """Baseline: what is usual for one series, learnt from its own past. No clock, no I/O.
 
 Four forecasters look at every step: the median of the last 3 and of the last 45 values, and both
-again with a season taken out first (the median of the same time of up to seven days before, or last
-year's curve). Each knows how far off it usually is: a running, winsorised mean of its errors, widened
-until no more than 1.5 % of them count as more than a bell curve would grant (2.43 deviations), so
-that a series of many spikes asks for higher ones. The forecaster with the smallest deviation speaks.
-Nothing is tuned to a series; the constants were chosen once, on the sets that deploy/backtest.md
-names, where results change little around them.
+again with a season taken out first (the median of the same time of up to seven days before, or
+last year's curve). Each knows how far off it usually is: a running, winsorised mean of its errors,
+widened until no more than 1.5 % of them count as more than a bell curve would grant (2.43
+deviations), so that a series of many spikes asks for higher ones. The forecaster with the smallest
+deviation speaks. Nothing is tuned to a series; the constants were chosen once, on the sets that
+deploy/backtest.md names, where results change little around them.
 """
 
+import math
 import zlib
 from dataclasses import dataclass
 from typing import Final
@@ -98,13 +99,19 @@ class Baseline:
 
     def learn(self, at_ms: int, value: float | None, season: float | None = None) -> None:
         """What came at a moment; None is a step without data. Moments rise."""
-        if value is None or not np.isfinite(value):
-            value = np.nan
+        known = value is not None and math.isfinite(value)
         self._look(at_ms, season)
         memory = self._memory
         day, slot = self._place(at_ms)
-        _learn(value, memory.errors, memory.bins, memory.size, memory.recent, self._said)
-        if self._season == "day" and value == value:
+        _learn(
+            value if known else math.nan,
+            memory.errors,
+            memory.bins,
+            memory.size,
+            memory.recent,
+            self._said,
+        )
+        if self._season == "day" and known:
             memory.days[day % (DAYS + 1), slot] = value
         self._looked = None
 

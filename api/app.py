@@ -19,13 +19,14 @@ from fenghuo.api import errors, routes
 from fenghuo.api.board import Latest
 from fenghuo.api.crowd import Crowd, Known
 from fenghuo.api.feed import Feed
+from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
 from fenghuo.api.reader import BoardSource, Reader
 from fenghuo.api.stores import Stores
-from fenghuo.schemas import campaign as campaigns
 from fenghuo.schemas import store, topics
 from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_reload import CampaignFile
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.warning import Transition
 
@@ -55,20 +56,23 @@ def now_ms() -> int:
 def create_app(
     settings: Settings,
     *,
-    campaign: Campaign,
+    campaign: Campaign | CampaignFile,
     stores: Stores,
     source: BoardSource,
     crowd: Crowd | None = None,
     clock_ms: Callable[[], int] = now_ms,
 ) -> FastAPI:
-    """The window over its three sources: campaign file, store, boards."""
+    """The window over its three sources: campaign file, store, boards. A campaign that is no file
+    stays as it is.
+    """
     pages = Pages()
     feed = Feed(
         source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
     )
     known = crowd.known if crowd else Known()
     source.latest.users = known.estimates
-    metrics = Metrics(source, feed, clock_ms, settings.lane, known=known)
+    in_force = InForce(campaign, settings.lane, clock_ms)
+    metrics = Metrics(source, feed, clock_ms, settings.lane, known=known, in_force=in_force)
 
     def told(transitions: tuple[Transition, ...]) -> None:
         metrics.told(transitions)
@@ -79,6 +83,7 @@ def create_app(
         tasks = [
             asyncio.create_task(_forever("reader", lambda: source.run(told))),
             asyncio.create_task(_forever("feed", feed.run)),
+            asyncio.create_task(_forever("campaign", in_force.follow)),
         ]
         if crowd:
             tasks.append(asyncio.create_task(_forever("crowd", crowd.follow)))
@@ -99,7 +104,7 @@ def create_app(
     errors.install(app)
     parts = routes.Parts(
         settings=settings,
-        campaign=campaign,
+        in_force=in_force,
         stores=stores,
         latest=source.latest,
         metrics=metrics,
@@ -117,7 +122,7 @@ def create_app(
 def serve(settings: Settings) -> None:
     """Build everything and run it until SIGTERM or SIGINT; then stop within GRACE_S."""
     start_ms = settings.rehearsal_start_ms or None
-    campaign = campaigns.load(settings.campaign, start_ms)
+    campaign = CampaignFile(settings.campaign, start_ms, now_ms())
     stores = Stores(lambda: store.connect(settings.store), store.public(settings.store))
     topic = topics.of(topics.STATUS, settings.lane)
     source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from fenghuo.api.board import Latest
 from fenghuo.api.crowd import Known
 from fenghuo.api.feed import Feed
+from fenghuo.api.in_force import InForce
 from fenghuo.api.reader import BoardSource
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.status import Board
@@ -37,6 +38,7 @@ class Metrics(Collector):
         lane: Lane,
         *,
         known: Known,
+        in_force: InForce,
     ) -> None:
         self._registry = CollectorRegistry()
         self._lane = lane
@@ -55,6 +57,7 @@ class Metrics(Collector):
         self._registry.register(_Boards(source.latest, clock_ms))
         self._registry.register(_Window(source, feed))
         self._registry.register(_Crowd(known))
+        self._registry.register(_Campaign(source.latest, in_force))
 
     def collect(self) -> Iterator[Metric]:
         """Everything, each sample with the lane."""
@@ -103,6 +106,25 @@ class _Crowd(Collector):
         for one in self._known.estimates():
             users.add_metric([one.measure, one.region or "total"], one.users)
         yield users
+
+
+class _Campaign(Collector):
+    """Whether the campaign file as it is now is in force."""
+
+    def __init__(self, latest: Latest, in_force: InForce) -> None:
+        self._latest = latest
+        self._in_force = in_force
+
+    def collect(self) -> Iterator[Metric]:
+        refused = GaugeMetricFamily(
+            "fenghuo_campaign_refused",
+            "1 while the campaign file is refused and the one before stays in force.",
+            labels=["part"],
+        )
+        refused.add_metric(["api"], int(bool(self._in_force.refused)))
+        if self._latest.board is not None:
+            refused.add_metric(["judge"], int(bool(self._latest.board.campaign.refused)))
+        yield refused
 
 
 class _Window(Collector):

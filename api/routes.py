@@ -11,14 +11,13 @@ from starlette.responses import Response
 
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
-from fenghuo.api.campaign_view import campaign_view
 from fenghuo.api.crowd import Known
 from fenghuo.api.errors import ApiError, bad_parameter, shown
 from fenghuo.api.history import Span
+from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
 from fenghuo.api.stores import Stores
-from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import StoreError
 
@@ -36,7 +35,7 @@ class Parts:
     """What the routes are made of."""
 
     settings: Settings
-    campaign: Campaign
+    in_force: InForce
     stores: Stores
     latest: Latest
     metrics: Metrics
@@ -70,7 +69,6 @@ def known_parameters(request: Request) -> None:
 
 def _live(router: APIRouter, parts: Parts) -> None:
     lane = {"lane": parts.settings.lane}
-    campaign = msgspec.json.encode(lane | campaign_view(parts.campaign))
 
     @router.get("/api/v1/status")
     async def status() -> Response:
@@ -85,11 +83,12 @@ def _live(router: APIRouter, parts: Parts) -> None:
 
     @router.get("/api/v1/campaign")
     async def campaign_of() -> Response:
-        return Response(campaign, media_type="application/json")
+        return Response(parts.in_force.encoded, media_type="application/json")
 
 
 def _stored(router: APIRouter, parts: Parts) -> None:
-    answers = Answers(parts.campaign, parts.stores, parts.latest, parts.settings.lane)
+    # of the campaign it asks for labels, cuts and times alone: those no reload changes
+    answers = Answers(parts.in_force.campaign, parts.stores, parts.latest, parts.settings.lane)
 
     @router.get("/api/v1/totals")
     async def totals(

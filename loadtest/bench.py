@@ -22,7 +22,14 @@ from typing import Any, Final
 
 import msgspec
 
-from fenghuo.loadtest import bench_gather, bench_live, bench_peers, bench_report, bench_river
+from fenghuo.loadtest import (
+    bench_crossings,
+    bench_gather,
+    bench_live,
+    bench_peers,
+    bench_report,
+    bench_river,
+)
 from fenghuo.loadtest.bench_parts import Bench, Skip, busy_cores
 from fenghuo.loadtest.bench_report import Figure, Outcome, Past
 from fenghuo.loadtest.bench_servers import kafka_missing
@@ -45,6 +52,7 @@ ROWS: Final[dict[str, Row]] = {
     "store-server": bench_river.server,
     "viewers": bench_live.viewers,
     "live": bench_live.live,
+    "crossings": bench_crossings.crossings,
     "cold-start": bench_live.cold_start,
     "catch-up": bench_gather.catch_up,
     "long-backlog": bench_gather.long_backlog,

@@ -119,6 +119,10 @@ class CampaignNote(msgspec.Struct, frozen=True):
     end_ms: int
     phase: str | None
     rehearsal_scale: float | None
+    refused: str = ""
+    """Why what the file holds now is not in force; empty: it is."""
+    loaded_ms: int = 0
+    """When the campaign in force was read."""
 
 
 class Board(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from fenghuo.alerts import forecast
 from fenghuo.alerts.machine import advance
+from fenghuo.alerts.removed import close_removed
 from fenghuo.alerts.rules import Graded, decide
 from fenghuo.schemas import status, visitors
 from fenghuo.schemas.campaign import MINUTE_MS, Campaign
@@ -40,13 +41,11 @@ class Judge:
 
     def __init__(self, campaign: Campaign, board: Board | None = None) -> None:
         self._campaign = campaign
-        longest = max((span_of(rule) for rule in campaign.rules), default=0)
-        span = max(longest, RATIO_WINDOW_S) + SLACK_S
-        self._rings = {kind: Ring(kind, span) for kind in KINDS}
+        self._watched = watched(campaign)
+        self.span_s = span_s(campaign)
+        """How far back the rings reach."""
+        self._rings = {kind: Ring(kind, self.span_s) for kind in KINDS}
         self._heads: dict[Source, Head] = {}
-        self._watched = [
-            (rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)
-        ]
         self._visitors: dict[Source, visitors.Part] = {}
         self._users: tuple[Estimate, ...] = ()
         self._users_ms = 0
@@ -60,10 +59,28 @@ class Judge:
             self._seq = board.seq
             self.untold = board.moved
             self._recent.extend(board.recent)
-            self._memory = {(v.rule, v.scope): v.memory for v in board.verdicts}
+            # of a rule that is gone the number remains: it goes on if the rule comes back
+            self._memory = {(t.rule, t.scope): _left_by(t) for t in board.recent}
+            self._memory |= {(v.rule, v.scope): v.memory for v in board.verdicts}
             self._heads = {head.source: head for head in board.heads}
             for kind, first_s in board.first_s.items():
                 self._rings[kind].first_s = first_s
+
+    def reload(self, campaign: Campaign) -> bool:
+        """Go on by another campaign of the same labels, cuts and times, from the next grade on.
+
+        What is remembered of the rules and scopes that are still there stays as it is. True: the
+        windows reach further back than before, and the pulses have to be seen again before that.
+        """
+        self._campaign = campaign
+        self._watched = watched(campaign)
+        if span_s(campaign) <= self.span_s:
+            return False
+        self.span_s = span_s(campaign)
+        for kind, ring in self._rings.items():
+            self._rings[kind] = Ring(kind, self.span_s)
+            self._rings[kind].first_s = ring.first_s
+        return True
 
     def see(self, head: Head, rows: Rows, offset: int) -> None:
         """Take in one frame of pulses, read from this offset of topic `pulses`."""
@@ -95,7 +112,7 @@ class Judge:
         )
         phase = self._campaign.phase_at(now_ms)
         verdicts: list[Verdict] = []
-        moved: list[Transition] = []
+        moved = self._close_removed(now_ms)
         for rule, scope in self._watched:
             verdict, transition = self._verdict(rule, scope, view, times, phase=phase)
             verdicts.append(verdict)
@@ -107,6 +124,15 @@ class Judge:
             verdicts, view, times, moved=moved, now_ms=now_ms, next_offset=next_offset
         )
         return board, moved
+
+    def _close_removed(self, now_ms: int) -> list[Transition]:
+        """End the incidents of rules and scopes that nobody watches any more."""
+        here = {(rule.id, scope) for rule, scope in self._watched}
+        moved = []
+        for key in [key for key in self._memory if key not in here]:
+            self._memory[key], transition = close_removed(self._memory[key], *key, now_ms=now_ms)
+            moved += [transition] if transition else []
+        return moved
 
     def _verdict(
         self, rule: Rule, scope: str, view: View, times: dict[str, Clock], *, phase: str | None
@@ -255,6 +281,17 @@ def scopes_of(campaign: Campaign, rule: Rule) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def watched(campaign: Campaign) -> list[tuple[Rule, str]]:
+    """Every rule with each of its scopes."""
+    return [(rule, scope) for rule in campaign.rules for scope in scopes_of(campaign, rule)]
+
+
+def span_s(campaign: Campaign) -> int:
+    """How many seconds the readings of a campaign look back."""
+    longest = max((span_of(rule) for rule in campaign.rules), default=0)
+    return max(longest, RATIO_WINDOW_S) + SLACK_S
+
+
 def _ahead_ms(campaign: Campaign, fen: int, now_ms: int) -> int | None:
     """How long after now what is paid would have been due; None without target or campaign."""
     if not campaign.gmv_fen or not campaign.start_ms <= now_ms < campaign.end_ms:
@@ -272,6 +309,12 @@ def _joined(one: visitors.Part, other: visitors.Part) -> visitors.Part:
         known = [part.sketches[name] for part in (one, other) if name in part.sketches]
         sketches[name] = visitors.united(known) if len(known) > 1 else known[0]
     return visitors.Part(one.source, one.epoch, max(one.offset, other.offset), sketches)
+
+
+def _left_by(last: Transition) -> State:
+    """What a last transition lets one know."""
+    incident = last.incident if last.to_level else 0
+    return State(level=last.to_level, since_ms=last.at_ms, seq=last.seq, incident=incident)
 
 
 def _age(head: Head) -> tuple[int, int, int]:

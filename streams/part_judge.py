@@ -9,14 +9,14 @@ import msgspec
 from faust.types import TP
 
 from fenghuo.schemas import pulse, status, topics, visitors
-from fenghuo.schemas.campaign import load
+from fenghuo.schemas.campaign_reload import Applied, CampaignFile, Refused
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka, metrics
+from fenghuo.streams import kafka, metrics, rewind
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.judge import Judge
+from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.part import Part, now_ms
 
 BOARD_MS = 90
@@ -35,7 +35,8 @@ class JudgePart(Part):
     ticks_apart = 1.5  # pulses call for a tick; this is for when none come
 
     def __init__(self, settings: Settings) -> None:
-        self._campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+        start_ms = settings.rehearsal_start_ms or None
+        self._file = CampaignFile(settings.campaign, start_ms, now_ms())
         self._pulses = topics.of(topics.PULSES, settings.lane)
         self._users = topics.of(topics.USERS, settings.lane)
         self.topics = (self._pulses, self._users)
@@ -45,6 +46,7 @@ class JudgePart(Part):
         self._board_ms = 0
         self._users_end = 0  # 0: everything of before has been seen
         self._users_due_ms = 0
+        self._as_of_ms: int | None = None
         super().__init__(settings)
 
     async def prepare(self) -> None:
@@ -57,10 +59,10 @@ class JudgePart(Part):
         board = await self._last_board()
         bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
         first, end = bounds[self._pulses, 0]
-        self._next = max(first, min(board.rewind_offset, end)) if board else first
+        self._next = max(first, min(await self._rewind(board, (first, end)), end))
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
-        self._judge = Judge(self._campaign, board)
+        self._judge = Judge(self._file.campaign, board)
         users_first, users_end = bounds[self._users, 0]
         self._users_end = users_end if users_first < users_end else 0
         self._users_due_ms = now_ms() + USERS_WAIT_MS
@@ -77,12 +79,7 @@ class JudgePart(Part):
                 self._users_end = 0
             return
         for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
-            try:
-                head, rows = pulse.decode(value or b"")
-            except pulse.PulseError as error:
-                log.warning("skipped %s/%d offset %d: %s", tp.topic, tp.partition, offset, error)
-                continue
-            judge.see(head, rows, offset)
+            see(judge, value, offset)
         self._next = fetch.next_offset
         self.progress_ms = now_ms()
         self.tick_soon()  # who watches waits for this: half a tick for pulses, none for the judge
@@ -96,12 +93,16 @@ class JudgePart(Part):
         if judge.untold:
             await asyncio.gather(*[await self._tell(transition) for transition in judge.untold])
             judge.untold = ()
+        await self._reload(judge)
+        if self._judge is not judge:
+            return
         now = now_ms()
         board, moved = judge.grade(now, self._next)
+        self._as_of_ms = board.as_of_ms
         if moved or now - self._board_ms >= BOARD_MS:
             self._board_ms = now
-            topic = self._named(topics.STATUS)
-            await (await self.send(topic, self._campaign.name, status.encode(board)))
+            topic, data = self._named(topics.STATUS), status.encode(self._noted(board))
+            await (await self.send(topic, board.campaign.name, data))
         # the board first: a transition is told only by a judge whose memory holds it, and what a
         # judge could not tell any more, the next one does (again: they are numbered)
         await asyncio.gather(*[await self._tell(transition) for transition in moved])
@@ -110,6 +111,62 @@ class JudgePart(Part):
         if self._judge is None:
             return False
         return (self.app.consumer.highwater(TP(self._pulses, 0)) or 0) > self._next
+
+    async def _reload(self, judge: Judge) -> None:
+        """Take over what the campaign file holds now, where that is possible."""
+        version = self._file.campaign.version
+        match self._file.poll(now_ms()):
+            case Refused(reasons):
+                log.error(
+                    "campaign file refused, version %s stays in force:\n%s",
+                    version,
+                    "\n".join(reasons),
+                )
+            case Applied(campaign):
+                print(
+                    f"fenghuo judge: campaign {campaign.version} in force, after {version}",
+                    flush=True,
+                )
+                if judge.reload(campaign):
+                    await self._read_again(judge)
+
+    async def _read_again(self, judge: Judge) -> None:
+        """Show the judge the pulses of longer windows. What comes meanwhile it sees as ever."""
+        bounds = (await kafka.bounds(self.settings.kafka, [(self._pulses, 0)]))[self._pulses, 0]
+        first = await self._offset_since(self._as_of_ms, judge.span_s, bounds)
+        async for record in rewind.records(self.settings.kafka, self._pulses, first, self._next):
+            see(judge, record.value, record.offset)
+
+    async def _rewind(self, board: Board | None, bounds: tuple[int, int]) -> int:
+        """Where a judge that goes on from a board has to begin: what the board says goes for the
+        windows of its own campaign.
+        """
+        campaign = self._file.campaign
+        if board is None or board.campaign.name != campaign.name:
+            return bounds[0]
+        if board.campaign.version == campaign.version:
+            return board.rewind_offset
+        since = await self._offset_since(board.as_of_ms, span_s(campaign), bounds)
+        return min(board.rewind_offset, since)
+
+    async def _offset_since(
+        self, as_of_ms: int | None, seconds: int, bounds: tuple[int, int]
+    ) -> int:
+        """Where the pulses of so many seconds before as_of_ms begin, or earlier: no pulse is older
+        than its second, but for events of the future.
+        """
+        if as_of_ms is None:
+            return bounds[0]
+        at_ms = as_of_ms - seconds * 1000 - self.settings.future_ms
+        return await rewind.offset_at(self.settings.kafka, self._pulses, at_ms, bounds)
+
+    def _noted(self, board: Board) -> Board:
+        """The board, with what became of the campaign file."""
+        refused = self._file.refused.short if self._file.refused else ""
+        note = msgspec.structs.replace(
+            board.campaign, refused=refused, loaded_ms=self._file.loaded_ms
+        )
+        return msgspec.structs.replace(board, campaign=note)
 
     async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
@@ -146,3 +203,13 @@ def see_users(judge: Judge, fetch: Fetch) -> None:
                 judge.see_users(value)
         except visitors.VisitorsError as error:
             log.warning("sketches at offset %d are passed over: %s", offset, error)
+
+
+def see(judge: Judge, value: bytes | None, offset: int) -> None:
+    """Show the judge one record of topic `pulses`; one that is none is passed over."""
+    try:
+        head, rows = pulse.decode(value or b"")
+    except pulse.PulseError as error:
+        log.warning("skipped pulses offset %d: %s", offset, error)
+        return
+    judge.see(head, rows, offset)
