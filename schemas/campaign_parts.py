@@ -201,6 +201,14 @@ class Adaptive:
     floor_share: float = 0.0
 
 
+DEFAULT_SCORES = Ladder(
+    rising=True, enter=(3.5, 4.5, 5.5, 8.0, 12.0), leave=(2.6, 3.4, 4.1, 6.0, 9.0)
+)
+"""Bounds of an adaptive ladder, in usual deviations, where a rule names none: see
+deploy/backtest.md.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """Other bounds for a phase, for a scope, or for both; empty: for any."""

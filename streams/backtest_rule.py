@@ -6,7 +6,7 @@ expected, so they mean the same for every metric.
 
 from typing import Final
 
-from fenghuo.schemas.campaign_parts import Adaptive, Ladder, Rate, Rule, Title
+from fenghuo.schemas.campaign_parts import DEFAULT_SCORES, Adaptive, Rate, Rule, Title
 from fenghuo.schemas.measures import Measure
 
 DEFAULT_RULE: Final = Rule(
@@ -16,9 +16,9 @@ DEFAULT_RULE: Final = Rule(
     metric=Rate(Measure("order", "events"), 60),  # values come as they are: nothing is measured
     scopes=("total",),
     min_samples=1,
-    ladder=Ladder(rising=True, enter=(4.0, 5.0, 6.0, 9.0, 14.0), leave=(3.0, 3.75, 4.5, 7.0, 11.0)),
+    ladder=DEFAULT_SCORES,
     hold_up_ms=(0, 0, 0, 0, 0, 0),
-    hold_down_ms=(0, 600_000, 600_000, 600_000, 600_000, 600_000),
+    hold_down_ms=(0, 900_000, 900_000, 900_000, 900_000, 900_000),
     playbook="",
     owner="",
     adaptive=Adaptive(season="day", side="both"),

@@ -13,7 +13,7 @@ STANDARD = sys.stdlib_module_names
 # Layer -> what it may import beside the standard library and itself. Lowest first.
 MAY_IMPORT = {
     "schemas": {"llvmlite", "msgspec", "numba", "numpy", "pyarrow"},
-    "alerts": {"fenghuo.schemas", "msgspec", "yaml"},
+    "alerts": {"fenghuo.schemas", "msgspec", "numba", "numpy", "yaml"},
     "loadtest": {
         *("fenghuo.schemas", "msgspec", "numpy", "pyarrow"),
         *("confluent_kafka", "hdrh", "kafka", "polars", "rich", "typer"),
