@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from fenghuo.alerts import forecast
+from fenghuo.alerts.folding import fold
 from fenghuo.alerts.machine import advance
 from fenghuo.alerts.removed import close_removed
 from fenghuo.alerts.rules import Graded, decide
@@ -118,6 +119,7 @@ class Judge:
             verdicts.append(verdict)
             if transition is not None:
                 moved.append(transition)
+        verdicts = fold(verdicts, self._campaign.folds)
         self._recent.extend(moved)
         self._seq += 1
         board = self._board(
