@@ -1,5 +1,8 @@
 """The parts keep their promises: they start, work, come back on the same port, leave nothing."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,9 +67,15 @@ def test_a_detached_process_is_found_and_ended(monkeypatch: pytest.MonkeyPatch) 
     detach = "import subprocess; subprocess.Popen(['sleep', '61'], start_new_session=True)"
     subprocess.run([sys.executable, "-c", detach], check=True)
 
-    assert [line for pid, line in leftovers.find().items() if pid not in before] == ["sleep 61"]
-    if not before:  # never end a part that another test of this session still uses
-        assert [line.split(" ", 1)[1] for line in leftovers.end()] == ["sleep 61"]
+    found = {pid: line for pid, line in leftovers.find().items() if pid not in before}
+    try:
+        assert list(found.values()) == ["sleep 61"]
+        if not before:  # never end a part that another test of this session still uses
+            assert [line.split(" ", 1)[1] for line in leftovers.end()] == ["sleep 61"]
+    finally:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.real
