@@ -46,6 +46,7 @@ _SPAN_UNITS = {"s": 1, "min": 60, "h": 3600}
 _TOKEN = re.compile(r"[()/+]|[^\s()/+]+")
 _SPAN = re.compile(r"([0-9]{1,9})(s|min|h)", re.ASCII)
 _QUANTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,6})?)", re.ASCII)
+_ALMOST_QUANTILE = tuple(f"p{digit}" for digit in range(10))
 _END = "the end"
 
 
@@ -170,6 +171,8 @@ def _metric(words: _Words, known: Known) -> Metric:
         words.expect("of")
         q = float(Decimal(match[1]) / 100)
         return Quantile(_measure(words, histograms()), q, _over(words))
+    if first[:2] in _ALMOST_QUANTILE:
+        raise words.refuse("a quantile like p50, p99 or p99.9")
     return _of_counters(words, known)
 
 

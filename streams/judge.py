@@ -18,7 +18,7 @@ from fenghuo.schemas import status, visitors
 from fenghuo.schemas.campaign import MINUTE_MS, Campaign
 from fenghuo.schemas.campaign_parts import Quantile, Rule
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.measures import KINDS, Measure, scope_name
+from fenghuo.schemas.measures import KINDS, Measure, scope_name, scope_names
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionView, Verdict
 from fenghuo.schemas.visitors import Estimate
@@ -287,13 +287,8 @@ class Judge:
 
 def scopes_of(campaign: Campaign, rule: Rule) -> list[str]:
     """Every scope of a rule: "total", and one for each label of a declared dimension."""
-    found = []
-    for scope in rule.scopes:
-        if scope in ("total", "kind"):
-            found.append("total")
-        else:
-            found += [scope_name(scope, label) for label in campaign.labels.get(scope, ())]
-    return list(dict.fromkeys(found))
+    names = (name for scope in rule.scopes for name in scope_names(scope, campaign.labels))
+    return list(dict.fromkeys(names))
 
 
 def watched(campaign: Campaign) -> list[tuple[Rule, str]]:

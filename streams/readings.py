@@ -31,7 +31,7 @@ from fenghuo.schemas.campaign_parts import (
     Slope,
     Users,
 )
-from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile
+from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile, scope_series
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.streams.clocks import Clock
@@ -355,9 +355,8 @@ class View:
 
 @lru_cache(maxsize=10_000)
 def series_of(scope: str) -> Series:
-    """The series of a scope: "total" or "region=east"."""
-    dimension, _, label = scope.partition("=")
-    return ("", "", "") if scope == "total" else (dimension, label, "")
+    """The series of a scope, cached: scopes are few, and asked for at every tick."""
+    return scope_series(scope)
 
 
 @lru_cache(maxsize=1_000)

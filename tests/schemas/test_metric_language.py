@@ -138,7 +138,7 @@ def test_what_a_line_says(text: str, metric: Metric) -> None:
         ("(order.paid + order.failed) over 9s", r'expected "/": a sum stands in a ratio only'),
         ("order.paid / (order.paid + order.paid) over 9s", r"column 28: .*measures that differ"),
         ("p99 of order.events over 9s", r"expected a histogram \(traffic.latency_ms\)"),
-        ("p100 of traffic.latency_ms over 9s", r'expected a counter .*, got "p100"'),
+        ("p100 of traffic.latency_ms over 9s", r'expected a quantile like .*, got "p100"'),
         ("traffic.requests over 9s of capacity.duel", r"capacity.dual, capacity.old"),
         ("order.events of target", r"there is a target of order.paid_amount_fen only"),
         ("age of orders", r"expected a kind \(order, traffic, complaint\)"),
