@@ -166,9 +166,11 @@ def read_phases(root: Reader, head: Head) -> tuple[Phase, ...]:
         start_ms, end_ms = table.moment_ms("start"), table.moment_ms("end")
         phase = Phase(table.id("id"), read_title(table, "title"), start_ms or 0, end_ms or 0)
         table.done()
+        _unique(table, phase.id, [OUTSIDE, *(other.id for other in found)])
+        found.append(phase)  # also without its times, so that rules may name it
         if start_ms is None or end_ms is None:
             continue
-        if start_ms < (found[-1].end_ms if found else head.start_ms):
+        if start_ms < (found[-2].end_ms if len(found) > 1 else head.start_ms):
             table.notes.add(
                 table.path("start"),
                 "a start inside the campaign and after the phase before",
@@ -180,8 +182,6 @@ def read_phases(root: Reader, head: Head) -> tuple[Phase, ...]:
                 "an end after the start and inside the campaign",
                 table.raw("end", ""),
             )
-        _unique(table, phase.id, [OUTSIDE, *(other.id for other in found)])
-        found.append(phase)
     return tuple(found)
 
 

@@ -174,14 +174,15 @@ def dlq_replay(
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="a campaign file")]) -> None:
-    """Check a campaign file; every problem at once."""
-    try:
-        found = load(file)
-    except (CampaignError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    typer.echo(f"{file}: campaign {found.name}, {len(found.rules)} rules, version {found.version}")
+def check(
+    files: Annotated[list[Path], typer.Argument(help="campaign files")], as_json: _Json = False
+) -> None:
+    """Check campaign files; every problem of each at once; 1 if there is one."""
+    from fenghuo.streams import check as checking
+
+    text, is_good = checking.check(files, as_json=as_json)
+    typer.echo(text, err=not (is_good or as_json))
+    raise typer.Exit(0 if is_good else 1)
 
 
 @app.command()
