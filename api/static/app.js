@@ -18,6 +18,7 @@ import { choose, fill, WORDS } from "./words.js";
 const REDRAW_MS = 250;
 const HISTORY_MS = 60_000;
 const HISTORY_POINTS = 240;
+const CAMPAIGN_MS = 2_000;
 const YEAR_S = 31_536_000;
 const root = document.documentElement;
 const wall = document.getElementById("wall");
@@ -30,6 +31,7 @@ let banner = null;
 let stream = null;
 const now = { view: null, past: start(null), history: null, cameMs: 0 };
 let levels = null;
+let askedMs = 0;
 
 async function boot() {
   campaign = await fetchCampaign();
@@ -50,6 +52,17 @@ async function fetchCampaign() {
     }
     await new Promise((done) => setTimeout(done, 1_000));
   }
+}
+
+/** The judge goes by another version of the campaign file: its titles, bounds and rules are asked
+ * for until the api has them too. */
+async function followCampaign(version) {
+  if (version === campaign.version || performance.now() - askedMs < CAMPAIGN_MS) return;
+  askedMs = performance.now();
+  const found = await fetchCampaign();
+  if (found.version === campaign.version) return;
+  campaign = found;
+  build();
 }
 
 /** GMV since the beginning, from the store; the page does without where there is none. */
@@ -113,6 +126,7 @@ function onView(view, whole) {
   now.past = whole ? start(view.past) : follow(now.past, view);
   announce(view);
   if (first) fetchHistory();
+  followCampaign(view.campaign.version);
   render();
 }
 
@@ -149,8 +163,7 @@ function render() {
   const state = stream?.state ?? "waiting";
   attr(root, "data-state", view === null ? "waiting" : state);
   if (view === null) {
-    attr(banner, "hidden", null);
-    text(banner, (stream?.silentMs ?? 0) > 5_000 ? t.waiting_long : `${t.waiting}…`);
+    tell((stream?.silentMs ?? 0) > 5_000 ? t.waiting_long : `${t.waiting}…`);
     return;
   }
   const elapsed = performance.now() - now.cameMs;
@@ -164,14 +177,25 @@ function render() {
     },
   };
   for (const part of parts) part.update(picture);
-  attr(banner, "hidden", state === "offline" ? null : "");
+  tell(bad(view, state, elapsed, t));
+  attr(root, "data-level", view.level ?? "n");
+  attr(root, "data-ready", "1");
+}
+
+/** What is wrong with the whole picture, in words; empty: nothing. */
+function bad(view, state, elapsed, t) {
   if (state === "offline") {
     const at = clock(view.server_ms, campaign.utc_offset_minutes);
     const away = fill(t.offline, { for: duration(elapsed), at });
-    text(banner, `${away} · ${fill(t.reconnecting, { n: stream.tries })}`);
+    return `${away} · ${fill(t.reconnecting, { n: stream.tries })}`;
   }
-  attr(root, "data-level", view.level ?? "n");
-  attr(root, "data-ready", "1");
+  const { refused: reason, version } = view.campaign;
+  return reason ? fill(t.campaign_refused, { version, reason }) : "";
+}
+
+function tell(words) {
+  attr(banner, "hidden", words ? null : "");
+  text(banner, words);
 }
 
 /** Rule and scope in words: "region=south" and "region=south,category=food" as the campaign calls

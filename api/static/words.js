@@ -92,6 +92,7 @@ export const WORDS = {
     waiting_long: "尚未收到数据。请检查消息队列与判定进程是否在运行。",
     offline: "已断开 {for} · 画面为 {at} 的数据",
     reconnecting: "第 {n} 次重连",
+    campaign_refused: "战役文件有误，仍按原版本（{version}）运行：{reason}",
     announce: "{scope} {rule}：{level}",
   },
   en: {
@@ -185,6 +186,7 @@ export const WORDS = {
     waiting_long: "No data yet. See whether the broker and the judge are running.",
     offline: "Disconnected {for} · showing data of {at}",
     reconnecting: "attempt {n}",
+    campaign_refused: "Campaign file refused, version {version} stays in force: {reason}",
     announce: "{scope} {rule}: {level}",
   },
 };

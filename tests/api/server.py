@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from fastapi import FastAPI
+from msgspec.structs import replace
 
 from fenghuo.api import app as api
 from fenghuo.api.board import Latest
@@ -158,7 +159,7 @@ def _play(second: float, lane: str) -> None:
     # Before its beginning the story has no board at all, until it is told to jump.
     rate = 4 if second > -boards.WARM_S else 0
     state: dict[str, Any] = {"rate": rate, "second": second, "empty": False, "evil": "", "many": 0}
-    state["varied"] = False
+    state |= {"varied": False, "refused": ""}
     for step in range(max(2 - boards.WARM_S, int(second) - 600), int(second)):
         past = boards.board(step, now_ms=clock() - round((second - step) * 1000))
         source.latest.apply(past, clock())
@@ -173,7 +174,8 @@ def _play(second: float, lane: str) -> None:
                 made = boards.without_data(made) if state["empty"] else made
                 made = boards.many_regions(made, state["many"]) if state["many"] else made
                 made = boards.named(made, state["evil"]) if state["evil"] else made
-                source.push_from_afar(made, clock())
+                note = replace(made.campaign, refused=state["refused"])
+                source.push_from_afar(replace(made, campaign=note), clock())
 
     def listen_on() -> None:
         for line in sys.stdin:

@@ -118,7 +118,7 @@ def test_a_campaign_written_anew_takes_force_and_a_bad_one_does_not(
 def check_refusals(river: River, file: Path, good: str) -> None:
     """A file with mistakes, one with other labels, and the good one again."""
     version = parse(good, file.name).version
-    write(file, good.replace('"percent"', '"parts"').replace("window_s = 3", "window_s = -3"))
+    write(file, good.replace('"percent"', '"parts"').replace("over 3s", "over 3"))
     view = until(river, lambda view: bool(view["campaign"]["refused"]))
     assert "(and 1 more)" in view["campaign"]["refused"]
     assert view["campaign"]["version"] == version
@@ -126,7 +126,7 @@ def check_refusals(river: River, file: Path, good: str) -> None:
     await_refused(river, 1)
     log = river.parts["judge"].log.read_text()
     assert "unit: expected" in log
-    assert "window_s: expected" in log
+    assert "metric: expected" in log
 
     write(file, good.replace('"good"', '"good", "new"'))
     view = until(river, lambda view: view["campaign"]["refused"] == COUNTED_ANEW)
