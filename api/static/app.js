@@ -195,6 +195,7 @@ function bad(view, state, elapsed, t) {
 
 function tell(words) {
   attr(banner, "hidden", words ? null : "");
+  attr(banner, "data-lasting", stream?.state === "offline" || !now.view ? null : "");
   text(banner, words);
 }
 

@@ -34,6 +34,7 @@ def test_a_refused_file_is_told_until_it_is_mended(
             box = seen.page.locator(".banner").bounding_box()
             assert box is not None
             assert 0 <= box["x"] <= box["x"] + box["width"] <= size[0]
+            assert box["y"] > size[1] / 2, "the clock is above"
             seen.page.screenshot(path=tmp_path / f"refused-{lang}-{size[0]}.png")
         played.tell(refused="")
         seen.wait(f"!({shown})")
