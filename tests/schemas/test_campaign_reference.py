@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fenghuo.schemas.campaign import load, parse
+from fenghuo.schemas.campaign_parts import Metric
 from fenghuo.schemas.campaign_rules import ALL_UNITS, UNITS
 from fenghuo.schemas.measures import HISTOGRAMS, KINDS, MEASURES, counters
 from fenghuo.schemas.metric_language import Known, read, write
@@ -26,7 +28,7 @@ def test_every_line_of_the_table_is_a_metric_with_these_units(line: str, units: 
 
 
 def test_the_table_shows_every_kind_of_metric_and_the_text_every_measure() -> None:
-    assert {type(read(line, KNOWN)) for line, _ in ROWS} == set(UNITS)
+    assert {type(read(line, KNOWN)) for line, _ in ROWS} == set(UNITS) == set(get_args(Metric))
     assert set(re.findall(r"`(\w+)`", " ".join(units for _, units in ROWS))) == set(ALL_UNITS)
     measures = TEXT[TEXT.index("Measures:") : TEXT.index("A span is")]
     named = re.findall(r"`(\w+)`", measures)
