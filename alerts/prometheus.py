@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
+from fenghuo.alerts import promql
 from fenghuo.alerts.alertmanager import alertmanager
 from fenghuo.alerts.own_health import health_alerts
+from fenghuo.alerts.promql import INTERVAL
 from fenghuo.alerts.rules import in_words
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Rule
-from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import WARNINGS, Level
 
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
@@ -31,8 +32,6 @@ TARGETS: Mapping[str, str] = {
     "judge": "127.0.0.1:8602",
     "archive": "127.0.0.1:8603",
 }
-# levels change within seconds, so does the evaluation
-INTERVAL = "1s"
 NOTES = {
     PROMETHEUS_PATH: "# Run Prometheus with --rules.alert.resend-delay=5s: an alert that did not\n"
     "# reach Alertmanager is otherwise sent again after a minute only.\n",
@@ -76,11 +75,25 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Keeps the lines of a text of several lines."""
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    )
+
+
+_Plain.add_representer(str, _text)
+
+
 def _rules(campaign: Campaign) -> dict[str, Any]:
-    alerts = [_alert(campaign, rule, level) for rule in campaign.rules for level in WARNINGS]
+    """Of each rule the worst level first: what a milder one means depends on it."""
+    alerts = [
+        _alert(campaign, rule, level) for rule in campaign.rules for level in reversed(WARNINGS)
+    ]
+    watch = [*promql.recordings(campaign), *alerts, *promql.results(campaign)]
     return {
         "groups": [
-            {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": alerts},
+            {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": watch},
             {"name": "fenghuo-health", "interval": INTERVAL, "rules": health_alerts()},
         ]
     }
@@ -95,8 +108,8 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
     people = {"playbook": rule.playbook, "owner": rule.owner}
     annotations |= {key: _template(value) for key, value in people.items() if value}
     return {
-        "alert": "".join(part.capitalize() for part in rule.id.split("_")),
-        "expr": _expression(rule, level),
+        "alert": alert_name(rule),
+        "expr": promql.condition(campaign, rule, level),
         "for": _duration(rule.hold_up_ms[level]),
         "keep_firing_for": _duration(rule.hold_down_ms[level]),
         "labels": {"severity": level.word, "campaign": campaign.name},
@@ -104,25 +117,26 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
     }
 
 
-def _expression(rule: Rule, level: Level) -> str:
-    """Worst reading over replicas against the bound, where enough samples stand behind it."""
-    worst, sign = ("max", ">=") if rule.ladder.rising else ("min", "<=")
-    selector = f'{{lane="{REAL}",rule="{rule.id}"}}'
-    bound = _number(rule.ladder.enter_of(level))
-    test = f"{worst} by (rule, scope) (fenghuo_reading{selector}) {sign} {bound}"
-    if not rule.min_samples:
-        return test
-    samples = f"max by (rule, scope) (fenghuo_reading_samples{selector}) >= {rule.min_samples}"
-    return f"{test} and on (rule, scope) {samples}"
+def alert_name(rule: Rule) -> str:
+    """The name of a rule's alerts: payment_failure_rate is PaymentFailureRate."""
+    return "".join(part.capitalize() for part in rule.id.split("_"))
 
 
 def _summary(title: str, rule: Rule, level: Level, *, zh: bool) -> str:
-    bound = in_words(rule.ladder.enter_of(level), rule.unit)
+    bound = _bound(rule, level, zh=zh)
     scope = "{{ $labels.scope }}"
     value = '{{ $value | printf "%.4g" }}'
     if zh:
         return f"{level.look.title_zh}:{_template(title)} {scope} 当前 {value},阈值 {bound}"
     return f"{level.look.title_en}: {_template(title)}, {scope} at {value}, bound {bound}"
+
+
+def _bound(rule: Rule, level: Level, *, zh: bool) -> str:
+    """The bound of the rule's own ladder; of an adaptive rule it is a score."""
+    bound = rule.ladder.enter_of(level)
+    if rule.adaptive is None:
+        return in_words(bound, rule.unit)
+    return f"{bound:g} 倍偏差" if zh else f"{bound:g} deviations"
 
 
 def _template(title: str) -> str:
@@ -153,7 +167,3 @@ def _prometheus(targets: Mapping[str, str]) -> dict[str, Any]:
 
 def _duration(value_ms: int) -> str:
     return f"{value_ms // 1000}s" if value_ms % 1000 == 0 else f"{value_ms}ms"
-
-
-def _number(value: float) -> str:
-    return repr(int(value)) if value == int(value) else repr(value)

@@ -126,17 +126,17 @@ def _steady(number: float) -> str:
 
 
 def _gone(rule: Rule) -> dict[str, Any]:
-    """A reading that ends: red goes on for keep_firing_for, then stops."""
+    """A reading that ends at red: silence is no all-clear. What comes back good, ends it."""
     labels, red = _labels(rule, "total", "a"), rule.ladder.enter_of(Level.RED)
+    good = 0.5 * rule.ladder.leave_of(Level.BLUE)
     series = [
-        {"series": f"fenghuo_reading{labels}", "values": f"{red!r}x20 stale"},
-        {"series": f"fenghuo_reading_samples{labels}", "values": f"{rule.min_samples}x20 stale"},
+        {"series": f"fenghuo_reading{labels}", "values": f"{red!r}x20 stale _x99 {good!r}x99"},
+        {"series": f"fenghuo_reading_samples{labels}", "values": f"{rule.min_samples}x220"},
     ]
-    ends_s = 21 + max(rule.hold_down_ms) // 1000
+    ends_s = 121 + max(rule.hold_down_ms) // 1000
     every = [("total", level.word) for level in WARNINGS]
-    return _promtool_test(
-        series, [_firing(rule, f"{ends_s - 2}s", every), _firing(rule, f"{ends_s + 2}s", [])]
-    )
+    steps = [("60s", every), (f"{ends_s - 1}s", every), (f"{ends_s}s", [])]
+    return _promtool_test(series, [_firing(rule, at, firing) for at, firing in steps])
 
 
 def _labels(rule: Rule, scope: str, instance: str, lane: Lane = REAL) -> str:
