@@ -1,9 +1,10 @@
 """fold(verdicts, folds): which open warnings others explain, and which of a group came first. Pure.
 
-A part is explained by the total of its own rule; any warning by a cause that the campaign declares
+A part is explained by what holds it, of its own rule: a region by the total, a region's category by
+either of the two or by the total. Any warning is explained by a cause that the campaign declares
 for its rule. Nothing is explained by something milder: a warning that is worse than its cause says
-more than the cause does, and stays on its own. What is explained is still there, with its level;
-it is only shown, and told, inside its cause.
+more than the cause does, and stays on its own. What is explained is still there, with its level; it
+is only shown, and told, inside its cause.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,15 +66,24 @@ def _cause(
 ) -> Key | None:
     rule, scope = key
     level = open_[key].level or 0
-    if scope != TOTAL and _level(open_, (rule, TOTAL)) >= level:
-        return rule, TOTAL
+    wider = _wider(scope)
+    for where in wider:
+        if _level(open_, (rule, where)) >= level:
+            return rule, where
     for declared in causes.get(rule, ()):
-        scopes = (scope, TOTAL) if declared.scope == "same" else (TOTAL,)
-        for where in scopes:
+        for where in (scope, *wider) if declared.scope == "same" else (TOTAL,):
             reached = _level(open_, (declared.cause, where))
             if reached >= CAUSE_MIN and reached >= level:
                 return declared.cause, where
     return None
+
+
+def _wider(scope: str) -> tuple[str, ...]:
+    """The scopes that hold this one, the widest first: of "region=east,category=food" the total and
+    both parts.
+    """
+    parts = scope.split(",")
+    return () if scope == TOTAL else (TOTAL, *parts) if len(parts) > 1 else (TOTAL,)
 
 
 def _level(open_: Mapping[Key, Verdict], key: Key) -> int:

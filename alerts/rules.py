@@ -12,12 +12,13 @@ from typing import ClassVar, TypeGuard
 import msgspec
 
 from fenghuo.alerts.ladder import enters, grade
-from fenghuo.schemas.campaign_parts import Adaptive, Early, Ladder, Rule
+from fenghuo.schemas.campaign_parts import OUTSIDE, Adaptive, Early, Ladder, Rule
 from fenghuo.schemas.level import Level
 
 UNIT_WORDS = {
     "percent": " %",
     "per_s": " per s",
+    "per_s_min": " per s and minute",
     "ms": " ms",
     "per_10k": " per 10 000",
     "ratio": "",
@@ -106,8 +107,9 @@ def decide(
     phase and scope choose the ladder. Suspension is asked first, then data, samples, expectation.
     """
     value = reading.value
-    if phase in rule.suspended:
-        return Suspended(_finite(reading), f"suspended in phase {phase}")
+    if (phase or OUTSIDE) in rule.suspended:
+        reason = f"suspended in phase {phase}" if phase else "suspended outside the phases"
+        return Suspended(_finite(reading), reason)
     if value is None or not math.isfinite(value):
         return NoData(_finite(reading), "no data")
     if reading.samples < rule.min_samples:

@@ -71,12 +71,7 @@ levels.cyan = {{ enter = 20, leave = 15 }}
 levels.yellow = {{ enter = 30, leave = 25 }}
 levels.orange = {{ enter = 40, leave = 35 }}
 levels.red = {{ enter = 50, leave = 45 }}
-[rules.metric]
-kind = "ratio"
-numerator = ["order.failed"]
-denominator = ["order.paid", "order.failed"]
-window_s = 3
-scale = 100
+metric = "order.failed / (order.paid + order.failed) over 3s"
 """
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from fenghuo.schemas import campaign_names as names
 from fenghuo.schemas import campaign_sections as sections
 from fenghuo.schemas.campaign_parts import (
+    OUTSIDE,
     Fold,
     Line,
     PacePoint,
@@ -23,8 +24,9 @@ from fenghuo.schemas.campaign_parts import (
     Title,
     Wave,
 )
-from fenghuo.schemas.campaign_rules import read_rules
+from fenghuo.schemas.campaign_rules import read_folds, read_rules
 from fenghuo.schemas.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, Cut, cuts
+from fenghuo.schemas.metric_language import Known
 from fenghuo.schemas.toml_reader import MISSING, Notes, Problem, Reader
 
 TEXT_CHARS_MAX = 1_000_000
@@ -200,13 +202,15 @@ def _read(root: Reader, notes: Notes, version: str) -> Campaign:
     pace = sections.read_pace(root.optional("pace"), head.duration_minutes)
     if targets.gmv_fen and not pace:
         notes.add("pace.curve", "a pace curve, because targets.gmv_fen is set", MISSING)
+    phases = sections.read_phases(root, head)
     world = sections.World(
         labels=labels,
         cuts=extra,
-        lines=tuple(capacity),
-        paced=bool(targets.gmv_fen and pace),
+        known=Known(tuple(capacity), has_target=bool(targets.gmv_fen and pace)),
         paced_regions=targets.by_region,
+        phases=(*(phase.id for phase in phases if phase.id), OUTSIDE),
     )
+    rules = read_rules(root, world)
     campaign = Campaign(
         name=head.name,
         title=head.title,
@@ -221,12 +225,13 @@ def _read(root: Reader, notes: Notes, version: str) -> Campaign:
         region_share=targets.region_share,
         capacity=capacity,
         pace=pace,
-        phases=sections.read_phases(root, head),
+        phases=phases,
         waves=sections.read_waves(root, head),
         rehearsal=sections.read_rehearsal(root),
         channels=sections.read_channels(root.optional("channels")),
-        rules=read_rules(root, world),
+        rules=rules,
         version=version,
+        folds=read_folds(root, rules),
     )
     root.done()
     return campaign

@@ -31,6 +31,10 @@ class PacePoint:
     share: float
 
 
+OUTSIDE = "outside"
+"""What a rule calls the time outside all phases."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A stretch of the campaign, end excluded."""
@@ -211,7 +215,7 @@ deploy/backtest.md.
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Other bounds for a phase, for a scope, or for both; empty: for any."""
+    """Other bounds for a phase (or OUTSIDE), for a scope, or for both; empty: for any."""
 
     phase: str
     scope: str
@@ -233,7 +237,7 @@ class Early:
 class Fold:
     """A cause that explains others: while rule `cause` is at yellow or above, the warnings of the
     rules in `hides` are shown inside its incident. scope: `total` (the cause's total explains every
-    scope) or `same` (the cause explains its own scope, and its total every scope).
+    scope) or `same` (the cause explains its own scope and what lies inside it).
     """
 
     cause: str
@@ -269,14 +273,14 @@ class Rule:
     owner: str
     adaptive: Adaptive | None = None
     variants: tuple[Variant, ...] = ()  # the first that fits counts
-    suspended: tuple[str, ...] = ()  # phases in which the rule is not judged
+    suspended: tuple[str, ...] = ()  # phases (or OUTSIDE) in which the rule is not judged
     early: Early | None = None
     flapping: Flapping = Flapping()
 
     def ladder_of(self, phase: str | None, scope: str) -> Ladder:
         """The ladder in a phase (None: outside all) and a scope."""
         for variant in self.variants:
-            if variant.phase in ("", phase) and variant.scope in ("", scope):
+            if variant.phase in ("", phase or OUTSIDE) and variant.scope in ("", scope):
                 return variant.ladder
         return self.ladder
 

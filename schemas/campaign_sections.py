@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fenghuo.schemas.campaign_names import read_title
-from fenghuo.schemas.campaign_parts import Line, PacePoint, Phase, Rehearsal, Title, Wave
+from fenghuo.schemas.campaign_parts import (
+    OUTSIDE,
+    Line,
+    PacePoint,
+    Phase,
+    Rehearsal,
+    Title,
+    Wave,
+)
 from fenghuo.schemas.measures import Cut
+from fenghuo.schemas.metric_language import Known
 from fenghuo.schemas.toml_reader import Phrase, Reader, is_number
 
 LINES_MAX = 20
@@ -55,9 +64,9 @@ class World:
 
     labels: Mapping[str, tuple[str, ...]]
     cuts: Mapping[str, tuple[Cut, ...]]
-    lines: tuple[str, ...]
-    paced: bool
+    known: Known
     paced_regions: bool
+    phases: tuple[str, ...]
 
 
 def read_head(table: Reader) -> Head:
@@ -171,7 +180,7 @@ def read_phases(root: Reader, head: Head) -> tuple[Phase, ...]:
                 "an end after the start and inside the campaign",
                 table.raw("end", ""),
             )
-        _unique(table, phase.id, [other.id for other in found])
+        _unique(table, phase.id, [OUTSIDE, *(other.id for other in found)])
         found.append(phase)
     return tuple(found)
 

@@ -39,17 +39,25 @@ _KEYS: Final = {
     **dict.fromkeys((topics.PULSES, topics.POSITIONS, topics.LATE, topics.REFUSED), _SOURCE_KEY),
     topics.USERS: "source partition and who wrote it, as topic/partition|writer",
     topics.STATUS: "name of the campaign",
-    topics.TRANSITIONS: "rule|scope",
+    **dict.fromkeys((topics.BASELINES, topics.TRANSITIONS), "rule|scope"),
 }
 _TITLES: Final = {
     **{topic: f"{kind} events; LogAppendTime" for topic, kind in topics.KIND_OF.items()},
     topics.PULSES: "what seconds of a source partition look like, read up to an offset",
     topics.POSITIONS: "where a new owner of a source partition starts: the highest (epoch, offset)",
     topics.USERS: "distinct users of a source partition, as theta sketches of Apache DataSketches",
+    topics.BASELINES: "what an adaptive rule has learnt of a scope",
     topics.LATE: "events whose second was closed when they came",
     topics.REFUSED: "dead letters: bytes, reason and source of what could not be counted",
     topics.STATUS: "the judge's boards: every verdict with its reading",
     topics.TRANSITIONS: "changes of level",
+}
+_BYTES: Final = {
+    topics.USERS: (
+        "Sketches",
+        "4 bytes, big-endian: the size of a JSON head; the head; compact theta sketches",
+    ),
+    topics.BASELINES: ("Baseline", "MessagePack, read by the judge of the same version only"),
 }
 _NOTE: Final = (
     f"Held as well: at most {EVENT_BYTES_MAX} bytes; whole numbers have no fraction; ts is not "
@@ -147,9 +155,9 @@ def _messages(topic: str) -> Tree:
         payload = {"description": "the refused bytes as they came; a row is a frame of its own"}
         letter = _message(topic, "application/octet-stream", payload)
         return {"Letter": letter | {"headers": _letter_headers()}}
-    if topic == topics.USERS:
-        form = "4 bytes, big-endian: the size of a JSON head; the head; compact theta sketches"
-        return {"Sketches": _message(topic, "application/octet-stream", {"description": form})}
+    if topic in _BYTES:
+        name, form = _BYTES[topic]
+        return {name: _message(topic, "application/octet-stream", {"description": form})}
     late = topic == topics.LATE
     stamps = ["offset", "idx"] if late else ["version"]
     return {

@@ -6,6 +6,7 @@ bucket `i` holds the values `bound[i-1] < v <= bound[i]`, the last one all above
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 Cut = tuple[str, ...]
@@ -142,6 +143,26 @@ def parse_cut(name: str) -> Cut:
 def scope_name(dimension: str, label: str) -> str:
     """`region`, `east` -> "region=east"; the total's scope is plainly "total"."""
     return f"{dimension}={label}"
+
+
+def scope_names(scope: str, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Every scope that a rule's word for scopes means: `region` those of each label,
+    `region,category` those of each pair ("region=east,category=food"), any other the total.
+    """
+    dimensions = parse_cut(scope)
+    if scope in ("total", "kind") or not dimensions:
+        return ("total",)
+    named = [[scope_name(one, label) for label in labels.get(one, ())] for one in dimensions]
+    return tuple(",".join(names) for names in product(*named))
+
+
+def scope_series(scope: str) -> Series:
+    """The series of a scope: "total", "region=east" or "region=east,category=food"."""
+    if scope == "total":
+        return ("", "", "")
+    pairs = [part.partition("=") for part in scope.split(",")]
+    one, other = ([label for _, _, label in pairs] + [""])[:2]
+    return (",".join(dimension for dimension, _, _ in pairs), one, other)
 
 
 def bucket_of(value_ms: int) -> int:

@@ -40,9 +40,19 @@ class Notes:
         self.file = file
         self.problems: list[Problem] = []
 
-    def add(self, path: str, expected: str, value: object, names: Iterable[str] = ()) -> None:
-        """Note a problem; with `names`, the nearest of them is offered."""
-        near = get_close_matches(str(value), list(names), n=1, cutoff=0.5)
+    def add(
+        self,
+        path: str,
+        expected: str,
+        value: object,
+        names: Iterable[str] = (),
+        *,
+        word: str | None = None,
+    ) -> None:
+        """Note a problem; with `names`, the one nearest to the value, or to a word of it, is
+        offered.
+        """
+        near = get_close_matches(word or str(value), list(names), n=1, cutoff=0.5)
         self.problems.append(
             Problem(self.file, path, expected, show(value), near[0] if near else "")
         )

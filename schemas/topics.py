@@ -27,6 +27,8 @@ LATE: Final = "late"
 REFUSED: Final = "refused"
 """The dead letters: bytes, reason and source of what could not be counted; key = topic/partition.
 """
+BASELINES: Final = "baselines"
+"""What an adaptive rule has learnt of a scope; key = rule|scope, compacted."""
 STATUS: Final = "status"
 """The judge's boards; key = the campaign's name."""
 TRANSITIONS: Final = "transitions"
@@ -40,6 +42,7 @@ _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
     POSITIONS: {"cleanup.policy": "compact", "segment.ms": "600000"},
     USERS: {"cleanup.policy": "compact", "segment.ms": "600000"},
+    BASELINES: {"cleanup.policy": "compact", "segment.ms": "600000"},
     LATE: {"retention.ms": "604800000"},
     REFUSED: {"retention.ms": "1209600000"},
     STATUS: {"retention.ms": "3600000", "segment.ms": "600000"},

@@ -1,12 +1,13 @@
 """Judge: pulses in, boards and transitions out. No clock, no I/O; now_ms comes in.
 
-Its state is the last minutes of topic `pulses` (rings and newest heads) and the memory of its
-warnings, which is in every board it gives: a new judge goes on from the newest board and reads the
-pulses again from its rewind_offset.
+Its state is the last minutes of topic `pulses` (rings and newest heads), the memory of its
+warnings, which is in every board it gives, and what its baselines have learnt, which `usual` gives
+out: a new judge goes on from the newest board and the newest baselines and reads the pulses again
+from the board's rewind_offset.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fenghuo.alerts import forecast
 from fenghuo.alerts.folding import fold
@@ -17,7 +18,7 @@ from fenghuo.schemas import status, visitors
 from fenghuo.schemas.campaign import MINUTE_MS, Campaign
 from fenghuo.schemas.campaign_parts import Quantile, Rule
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.measures import KINDS, Measure, scope_name
+from fenghuo.schemas.measures import KINDS, Measure, scope_name, scope_names
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionView, Verdict
 from fenghuo.schemas.visitors import Estimate
@@ -26,6 +27,7 @@ from fenghuo.streams.clocks import SLACK_S, Clock, clocks
 from fenghuo.streams.reach import kind_of, span_of
 from fenghuo.streams.readings import View
 from fenghuo.streams.ring import Ring
+from fenghuo.streams.usual import Usual
 
 RATE_WINDOW_S = 10
 RATIO_WINDOW_S = 60
@@ -40,9 +42,16 @@ _REQUESTS, _ERRORS = Measure("traffic", "requests"), Measure("traffic", "errors"
 class Judge:
     """The state of the judgement."""
 
-    def __init__(self, campaign: Campaign, board: Board | None = None) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        board: Board | None = None,
+        left: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """left: what the baselines had learnt, by "rule|scope": `usual.take()` of judges before."""
         self._campaign = campaign
         self._watched = watched(campaign)
+        self.usual = Usual(self._watched, left or {})
         self.span_s = span_s(campaign)
         """How far back the rings reach."""
         self._rings = {kind: Ring(kind, self.span_s) for kind in KINDS}
@@ -75,6 +84,7 @@ class Judge:
         """
         self._campaign = campaign
         self._watched = watched(campaign)
+        self.usual.watch(self._watched)
         if span_s(campaign) <= self.span_s:
             return False
         self.span_s = span_s(campaign)
@@ -141,6 +151,9 @@ class Judge:
     ) -> tuple[Verdict, Transition | None]:
         before = self._memory.get((rule.id, scope), State())
         reading = view.outlook(rule, scope, view.read(rule.metric, scope))
+        if rule.adaptive is not None:
+            reading = self.usual.expected(rule, scope, view, reading)
+            self.usual.learn(rule, scope, view, times)
         outcome = decide(rule, reading, before.level, phase=phase, scope=scope)
         after, transition = advance(rule, before, outcome, view.now_ms, scope=scope)
         self._memory[rule.id, scope] = after
@@ -274,13 +287,8 @@ class Judge:
 
 def scopes_of(campaign: Campaign, rule: Rule) -> list[str]:
     """Every scope of a rule: "total", and one for each label of a declared dimension."""
-    found = []
-    for scope in rule.scopes:
-        if scope in ("total", "kind"):
-            found.append("total")
-        else:
-            found += [scope_name(scope, label) for label in campaign.labels.get(scope, ())]
-    return list(dict.fromkeys(found))
+    names = (name for scope in rule.scopes for name in scope_names(scope, campaign.labels))
+    return list(dict.fromkeys(names))
 
 
 def watched(campaign: Campaign) -> list[tuple[Rule, str]]:

@@ -62,7 +62,7 @@ class JudgePart(Part):
         self._next = max(first, min(await self._rewind(board, (first, end)), end))
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
-        self._judge = Judge(self._file.campaign, board)
+        self._judge = Judge(self._file.campaign, board, await self._baselines())
         users_first, users_end = bounds[self._users, 0]
         self._users_end = users_end if users_first < users_end else 0
         self._users_due_ms = now_ms() + USERS_WAIT_MS
@@ -99,6 +99,11 @@ class JudgePart(Part):
         now = now_ms()
         board, moved = judge.grade(now, self._next)
         self._as_of_ms = board.as_of_ms
+        # what was learnt goes before the board that was graded with it: a judge that takes over
+        # from that board expects no less
+        learnt = judge.usual.take().items()
+        topic = self._named(topics.BASELINES)
+        await asyncio.gather(*[await self.send(topic, name, data) for name, data in learnt])
         if moved or now - self._board_ms >= BOARD_MS:
             self._board_ms = now
             topic, data = self._named(topics.STATUS), status.encode(self._noted(board))
@@ -178,6 +183,11 @@ class JudgePart(Part):
         key = f"{transition.rule}|{transition.scope}"
         topic = self._named(topics.TRANSITIONS)
         return await self.send(topic, key, msgspec.json.encode(transition))
+
+    async def _baselines(self) -> dict[str, bytes]:
+        """The newest of what was learnt, by rule and scope."""
+        records = await kafka.read_all(self.settings.kafka, self._named(topics.BASELINES))
+        return {(record.key or b"").decode(): record.value or b"" for record in records}
 
     async def _last_board(self) -> Board | None:
         """The newest board there is; one that this version cannot read is passed over."""

@@ -31,7 +31,7 @@ from fenghuo.schemas.campaign_parts import (
     Slope,
     Users,
 )
-from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile
+from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile, scope_series
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.streams.clocks import Clock
@@ -70,7 +70,7 @@ class View:
         self._heads = heads
         self._clocks = clocks
         records = [clock.record_ms for clock in clocks.values() if clock.record_ms is not None]
-        self._is_stale = not records or now_ms - max(records) > STALE_MS
+        self.is_stale = not records or now_ms - max(records) > STALE_MS
 
     def read(self, metric: Metric, scope: str, end_s: int | None = None) -> Reading:
         """The reading of a metric in a scope ("total", "region=east").
@@ -116,6 +116,19 @@ class View:
     def as_of_ms(self, kind: str) -> int | None:
         """Event time up to which the kind's windows count."""
         return self._clocks[kind].as_of_ms
+
+    def last_year(self, metric: Metric, at_ms: int) -> float | None:
+        """What last year's curve says of a rate at a moment, per second; None where it is silent
+        or of anything but a rate.
+        """
+        if not isinstance(metric, Rate):
+            return None
+        curve = self.campaign.last_year.get(str(metric.measure), ())
+        minute = self.campaign.campaign_minute(at_ms)
+        if not curve or minute < 0:
+            return None
+        before = minute - metric.window_s / 60
+        return (counted_by(curve, minute) - counted_by(curve, before)) / metric.window_s
 
     def outlook(self, rule: Rule, scope: str, reading: Reading) -> Reading:
         """The reading with what it will be after the rule's early.within_s, where that can be told.
@@ -196,7 +209,7 @@ class View:
     def _end_s(self, kind: str) -> int | None:
         """End of the last full second, or None when there is nothing to judge."""
         as_of_ms = self._clocks[kind].as_of_ms
-        return None if as_of_ms is None or self._is_stale else as_of_ms // SECOND_MS
+        return None if as_of_ms is None or self.is_stale else as_of_ms // SECOND_MS
 
     def _known_s(self, kind: str, end_s: int, seconds: int) -> int:
         """How much of a window lies after the first second there ever was."""
@@ -342,9 +355,8 @@ class View:
 
 @lru_cache(maxsize=10_000)
 def series_of(scope: str) -> Series:
-    """The series of a scope: "total" or "region=east"."""
-    dimension, _, label = scope.partition("=")
-    return ("", "", "") if scope == "total" else (dimension, label, "")
+    """The series of a scope, cached: scopes are few, and asked for at every tick."""
+    return scope_series(scope)
 
 
 @lru_cache(maxsize=1_000)

@@ -174,15 +174,17 @@ function render() {
   attr(root, "data-ready", "1");
 }
 
-/** Rule and scope in words: "region=south" is what the campaign calls it. */
+/** Rule and scope in words: "region=south" and "region=south,category=food" as the campaign calls
+ * them. */
 function names({ rule, scope }) {
   const found = campaign.rules.find((one) => one.id === rule);
-  const [dimension, label] = scope.split("=");
-  const place = campaign.titles[dimension]?.[label]?.[lang];
-  const known = dimension === "kind" ? WORDS[lang][label] : place;
+  const places = scope.split(",").map((part) => {
+    const [dimension, label] = part.split("=");
+    return campaign.titles[dimension]?.[label]?.[lang] ?? label;
+  });
   return {
     rule: found?.title[lang] ?? rule,
-    scope: scope === "total" ? WORDS[lang].total : (known ?? label),
+    scope: scope === "total" ? WORDS[lang].total : places.join(" · "),
   };
 }
 

@@ -15,7 +15,7 @@ export function keyOf({ rule, scope }) {
 export function ladderOf(rule, phase, scope) {
   const fits = (mine, asked) => mine === "" || mine === asked;
   const found = (rule.variants ?? []).find(
-    (one) => fits(one.phase, phase) && fits(one.scope, scope));
+    (one) => fits(one.phase, phase ?? "outside") && fits(one.scope, scope));
   return (found ?? rule).ladder;
 }
 

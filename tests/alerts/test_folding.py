@@ -139,6 +139,27 @@ def test_what_explains_the_errors_of_the_east(
     assert found["errors", "region=east"] == cause, why
 
 
+def test_a_category_of_a_region_lies_in_both_and_in_the_total() -> None:
+    inside = "region=east,category=food"
+    scopes = (inside, "region=east", "category=food", "region=west", "total")
+
+    def cause(rule: str, *open_: tuple[str, str, int]) -> str | None:
+        levels = {(name, scope): level for name, scope, level in open_}
+        board = [
+            verdict(name, scope, levels.get((name, scope), 0)) for name in RULES for scope in scopes
+        ]
+        return next(o.cause for o in fold(board, FOLDS) if (o.rule, o.scope) == (rule, inside))
+
+    mine = ("errors", inside, 3)
+    assert cause("errors", mine) is None
+    assert cause("errors", mine, ("errors", "region=west", 5)) is None
+    assert cause("errors", mine, ("errors", "region=east", 3)) == "errors|region=east"
+    assert cause("errors", mine, ("errors", "category=food", 3)) == "errors|category=food"
+    assert cause("errors", mine, ("errors", "total", 4)) == "errors|total"
+    assert cause("errors", mine, ("silent", "region=east", 4)) == "silent|region=east"
+    assert cause("errors", mine, ("capacity", "region=east", 4)) is None  # declared of totals only
+
+
 def test_rules_that_explain_each_other_in_a_circle_end_somewhere() -> None:
     folds = (Fold("errors", ("latency",), "total"), Fold("latency", ("errors",), "total"))
     found = fold([verdict("errors", "total", 4), verdict("latency", "total", 4)], folds)

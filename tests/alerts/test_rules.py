@@ -90,11 +90,18 @@ def test_the_names_of_the_outcomes_are_those_of_a_verdict() -> None:
         ("opening", "region=east", Level.YELLOW),
         ("quiet", "region=east", Level.RED),
         ("quiet", "region=west", Level.GREEN),
+        ("outside", "channel=app", Level.RED),
+        (None, "channel=app", Level.RED),
     ],
 )
 def test_phase_and_scope_choose_the_ladder(phase: str | None, scope: str, level: Level) -> None:
     high = replace(RISING, enter=(0.1, 0.2, 0.3, 0.4, 0.5), leave=(0.0,) * 5)
-    varied = rule(variants=(Variant("opening", "", STRICT), Variant("", "region=east", high)))
+    variants = (
+        Variant("opening", "", STRICT),
+        Variant("", "region=east", high),
+        Variant("outside", "channel=app", high),
+    )
+    varied = rule(variants=variants)
 
     outcome = decide(varied, Reading(3.2, 500), 0, phase=phase, scope=scope)
 
@@ -108,6 +115,15 @@ def test_in_a_suspended_phase_nothing_is_judged(value: float | None) -> None:
     outcome = decide(rule(suspended=("night",)), Reading(value, 5), 0, phase="night")
 
     assert seen(outcome) == ("suspended", "suspended in phase night")
+
+
+def test_a_rule_may_be_judged_in_phases_only() -> None:
+    phased = rule(suspended=("outside",))
+
+    outcome = decide(phased, Reading(99.0, 500), 0, phase=None)
+
+    assert seen(outcome) == ("suspended", "suspended outside the phases")
+    assert isinstance(decide(phased, Reading(99.0, 500), 0, phase="night"), Graded)
     assert outcome.reading.value is None or math.isfinite(outcome.reading.value)
 
 

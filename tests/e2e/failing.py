@@ -49,12 +49,7 @@ levels.cyan = {{ enter = 20, leave = 15 }}
 levels.yellow = {{ enter = 30, leave = 25 }}
 levels.orange = {{ enter = 80, leave = 75 }}
 levels.red = {{ enter = {red}, leave = {leave} }}
-[rules.metric]
-kind = "ratio"
-numerator = ["order.failed"]
-denominator = ["order.paid", "order.failed"]
-window_s = {window}
-scale = 100
+metric = "order.failed / (order.paid + order.failed) over {window}s"
 """
 
 

@@ -1,6 +1,6 @@
 """The judge run by hand in tests: a small campaign, a topic of pulses, and judges that read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -27,31 +27,37 @@ levels.yellow = { enter = 0.7, leave = 0.75 }
 levels.orange = { enter = 0.6, leave = 0.65 }
 levels.red = { enter = 0.5, leave = 0.55 }
 """
-FAILING = """numerator = ["order.failed"], denominator = ["order.paid", "order.failed"], \
-window_s = 10, scale = 100"""
-COMPLAINING = """numerator = ["complaint.complaints"], denominator = ["order.events"], \
-window_s = 20, scale = 1"""
-DROPPING = "measure = 'order.events', window_s = 10, baseline_s = 40"
-SLOW = "measure = 'traffic.latency_ms', q = 0.9, window_s = 10"
-FULL = "measure = 'traffic.requests', window_s = 5, of = 'capacity.old'"
+FAILING = "order.failed / (order.paid + order.failed) over 10s"
+COMPLAINING = "complaint.complaints / order.events over 20s"
 _RULES = (
-    # id, unit, direction, scopes, fewest samples, kind of metric, metric
-    ("ordering", "per_s", "rising", "all", 1, "rate", "measure = 'order.events', window_s = 5"),
-    ("paying", "per_s", "rising", "all", 1, "rate", "measure = 'order.paid', window_s = 60"),
-    ("failing", "percent", "rising", "all", 5, "ratio", FAILING),
-    ("complaining", "ratio", "rising", "all", 1, "ratio", COMPLAINING),
-    ("dropping", "ratio", "falling", "all", 1, "change", DROPPING),
-    ("slow", "ms", "rising", "all", 1, "quantile", SLOW),
-    ("full", "ratio", "rising", "total", 1, "share", FULL),
-    ("pacing", "ratio", "falling", "all", 1, "pace", "measure = 'order.paid_amount_fen'"),
-    ("stale", "s", "rising", "kind", 0, "age", "of = 'order'"),
-    ("silent", "s", "rising", "kind", 0, "silence", "of = 'traffic'"),
+    # id, unit, direction, scopes, fewest samples, metric
+    ("ordering", "per_s", "rising", "all", 1, "order.events over 5s"),
+    ("paying", "per_s", "rising", "all", 1, "order.paid over 60s"),
+    ("failing", "percent", "rising", "all", 5, FAILING),
+    ("complaining", "ratio", "rising", "all", 1, COMPLAINING),
+    ("dropping", "ratio", "falling", "all", 1, "order.events over 10s vs last 40s"),
+    ("slow", "ms", "rising", "all", 1, "p90 of traffic.latency_ms over 10s"),
+    ("full", "ratio", "rising", "total", 1, "traffic.requests over 5s of capacity.old"),
+    ("pacing", "ratio", "falling", "all", 1, "order.paid_amount_fen of target"),
+    ("stale", "s", "rising", "kind", 0, "age of order"),
+    ("silent", "s", "rising", "kind", 0, "silence of traffic"),
 )
+UNUSUAL = """
+[[rules]]
+id = "unusual"
+title = { zh = "异常", en = "Unusual" }
+unit = "per_s"
+scopes = ["total", "region"]
+metric = "order.events over 1s"
+adaptive.season = "none"
+hold_up_s = 1
+hold_down_s = 3
+"""
 _SCOPES = {"all": '["total", "region"]', "total": '["total"]', "kind": '["kind"]'}
 
 
-def _text(rule: tuple[str, str, str, str, int, str, str]) -> str:
-    name, unit, direction, scopes, samples, kind, metric = rule
+def _text(rule: tuple[str, str, str, str, int, str]) -> str:
+    name, unit, direction, scopes, samples, metric = rule
     return f"""
 [[rules]]
 id = "{name}"
@@ -59,7 +65,7 @@ title = {{ zh = "{name}", en = "{name}" }}
 unit = "{unit}"
 direction = "{direction}"
 scopes = {_SCOPES[scopes]}
-metric = {{ kind = "{kind}", {metric} }}
+metric = "{metric}"
 min_samples = {samples}
 hold_up_s = {{ blue = 2, cyan = 1.5, yellow = 1, orange = 0.5 }}
 hold_down_s = 3
@@ -96,7 +102,7 @@ old = {{ requests_per_s = 10, title = {{ zh = "旧", en = "Old" }} }}
 [pace]
 curve = [[0, 0.0], [60, 0.5], [1440, 1.0]]
 {"".join(map(_text, _RULES))}
-"""
+{UNUSUAL}"""
 
 
 @cache
@@ -111,12 +117,17 @@ Pulses = Sequence[tuple[Head, Rows]]
 
 
 class Duty:
-    """One judge over a topic of pulses, as part_judge composes it; its board travels as bytes."""
+    """One judge over a topic of pulses, as part_judge composes it; its board travels as bytes, and
+    so does what it learnt.
+    """
 
-    def __init__(self, topic: Pulses, board: bytes | None = None) -> None:
+    def __init__(
+        self, topic: Pulses, board: bytes | None = None, left: Mapping[str, bytes] | None = None
+    ) -> None:
         last = None if board is None else status.decode(board)
         self.topic = topic
-        self.judge = Judge(campaign(), last)
+        self.left = dict(left or {})
+        self.judge = Judge(campaign(), last, self.left)
         self.next = 0 if last is None else last.rewind_offset
 
     def tick(self, now_ms: int, end: int) -> tuple[Board, Sequence[Transition]]:
@@ -124,7 +135,9 @@ class Duty:
         for offset in range(self.next, end):
             self.judge.see(*self.topic[offset], offset)
         self.next = max(self.next, end)
-        return self.judge.grade(now_ms, self.next)
+        found = self.judge.grade(now_ms, self.next)
+        self.left |= self.judge.usual.take()
+        return found
 
 
 def plain(board: Board) -> object:

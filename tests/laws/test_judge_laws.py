@@ -133,7 +133,7 @@ def check_restart(story: Story, restarts: set[int]) -> None:
         assert list(same) == list(changes)
         moved += same
         if i in restarts:
-            shaky = Duty(story.topic, status.encode(again))
+            shaky = Duty(story.topic, status.encode(again), shaky.left)
     check_chain(moved)
 
 
@@ -168,6 +168,20 @@ def test_a_restarted_judge_goes_on_after_gaps_of_minutes_and_weeks(
     seed: int, restarts: set[int]
 ) -> None:
     check_restart(Teller(seed, gap_s=(30, 200, 300, 3_000_000)).tell(25), restarts)
+
+
+@settings(max_examples=5, deadline=None)
+@given(SEEDS, st.sets(st.integers(0, 299), min_size=1, max_size=5))
+def test_a_restarted_judge_expects_what_the_one_before_did(seed: int, restarts: set[int]) -> None:
+    story = Teller(seed).tell(300)
+    check_restart(story, restarts)
+
+    steady = Duty(story.topic)
+    board = [steady.tick(tick.now_ms, tick.end)[0] for tick in story.ticks][-1]
+    expecting = [
+        one for one in board.verdicts if one.rule == "unusual" and one.expected is not None
+    ]
+    assert expecting, "nothing was learnt: the law above said nothing of it"
 
 
 @given(SEEDS, st.integers(0, 2**32 - 1))

@@ -1,4 +1,4 @@
-"""One good small campaign, and edits that each break it in one way."""
+"""One good small campaign, what may be added to it, and edits that each break it in one way."""
 
 GOOD = """\
 [campaign]
@@ -56,11 +56,7 @@ title = { zh = "失败", en = "Failing" }
 unit = "percent"
 direction = "rising"
 scopes = ["total", "region"]
-metric.kind = "ratio"
-metric.numerator = ["order.failed"]
-metric.denominator = ["order.paid", "order.failed"]
-metric.window_s = 10
-metric.scale = 100
+metric = "order.failed / (order.paid + order.failed) over 10s"
 min_samples = 100
 hold_up_s = { blue = 4, cyan = 3, yellow = 2, orange = 1 }
 hold_down_s = 10
@@ -76,7 +72,7 @@ title = { zh = "进度", en = "Pacing" }
 unit = "ratio"
 direction = "falling"
 scopes = ["total", "region"]
-metric = { kind = "pace", measure = "order.paid_amount_fen" }
+metric = "order.paid_amount_fen of target"
 hold_up_s = 1.5
 hold_down_s = 2
 levels.blue = { enter = 0.9, leave = 0.95 }
@@ -86,20 +82,8 @@ levels.orange = { enter = 0.6, leave = 0.65 }
 levels.red = { enter = 0.5, leave = 0.55 }
 """
 
-RATIO = GOOD[GOOD.index('metric.kind = "ratio"') : GOOD.index("min_samples")]
-QUANTILE = """\
-metric.kind = "quantile"
-metric.measure = "traffic.latency_ms"
-metric.q = 1.5
-metric.window_s = 9
-"""
-SHARE = """\
-metric.kind = "share"
-metric.measure = "traffic.requests"
-metric.window_s = 9
-metric.of = "capacity.duel"
-"""
-PACE = 'metric = { kind = "pace", measure = "order.paid_amount_fen" }'
+RATIO = 'metric = "order.failed / (order.paid + order.failed) over 10s"\n'
+PACE = 'metric = "order.paid_amount_fen of target"'
 SCOPES = 'scopes = ["total", "region"]\n'
 MANY = ", ".join(f'"r{i}"' for i in range(201))
 
@@ -180,21 +164,24 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("too many channels", "war-room =", CHANNELS + "war-room ="),
     ("too many lines", "dual = {", LINES + "dual = {"),
     ("phase twice", "[[waves]]", PHASE_TWICE + "[[waves]]"),
+    ("phase called outside", 'id = "burst"', 'id = "outside"'),
     ("phase before the one before", 'id = "burst"', PHASE_LATE),
-    ("unknown metric", 'kind = "ratio"', 'kind = "ration"'),
-    ("unknown measure", '["order.failed"]', '["order.fail"]'),
-    ("histogram as a counter", '["order.failed"]', '["traffic.latency_ms"]'),
-    ("unknown key of a metric", "metric.window_s = 10", "metric.window_s = 10\nmetric.windows = 3"),
-    ("window of nothing", "window_s = 10", "window_s = 0"),
-    ("measure twice", '["order.failed"]', '["order.failed", "order.failed"]'),
-    ("samples of an age", RATIO, 'metric = { kind = "age", of = "order" }\n'),
-    ("no denominator", '["order.paid", "order.failed"]', "[]"),
+    ("metric that is a table", PACE, 'metric = { kind = "pace", measure = "order.paid" }'),
+    ("no metric", PACE + "\n", ""),
+    ("unknown measure", "order.failed /", "order.fail /"),
+    ("histogram as a counter", "order.failed /", "traffic.latency_ms /"),
+    ("more than a metric", "over 10s", "over 10s sum"),
+    ("window of nothing", "over 10s", "over 0s"),
+    ("window without a unit", "over 10s", "over 10"),
+    ("measure twice", "order.failed)", "order.paid)"),
+    ("samples of an age", RATIO, 'metric = "age of order"\n'),
+    ("no denominator", "/ (order.paid + order.failed)", "/"),
     ("no unit", 'unit = "percent"\n', ""),
     ("unit of another metric", 'unit = "percent"', 'unit = "ms"'),
-    ("scale of another unit", "scale = 100", "scale = 1"),
-    ("quantile above 1", RATIO, QUANTILE),
-    ("share of an unknown line", PACE, SHARE),
-    ("age of an unknown kind", PACE, 'metric = { kind = "age", of = "orders" }'),
+    ("quantile above 1", RATIO, 'metric = "p101 of traffic.latency_ms over 9s"\n'),
+    ("share of an unknown line", PACE, 'metric = "traffic.requests over 9s of capacity.duel"'),
+    ("growth without last year", PACE, 'metric = "order.events over 9s vs last year"'),
+    ("age of an unknown kind", PACE, 'metric = "age of orders"'),
     ("unknown scope", SCOPES + PACE, 'scopes = ["totals"]\n' + PACE),
     ("scope the measures do not share", SCOPES + RATIO, 'scopes = ["system"]\n' + RATIO),
     ("scope twice", SCOPES + PACE, 'scopes = ["total", "total"]\n' + PACE),
@@ -211,4 +198,87 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("leave on the wrong side, falling", "enter = 0.9, leave = 0.95", "enter = 0.9, leave = 0.85"),
     ("bound that is no number", "enter = 20, leave = 15", "enter = nan, leave = 15"),
     ("bound that is true", "enter = 20, leave = 15", "enter = true, leave = 15"),
+)  # fmt: skip
+
+MORE = """\
+
+[[rules]]
+id = "unusual"
+title = { zh = "异常", en = "Unusual" }
+unit = "per_s"
+scopes = ["total", "region,category"]
+metric = "order.events over 60s"
+adaptive = { season = "day", side = "below", floor = 2, floor_share = 0.05 }
+suspended = ["burst"]
+hold_up_s = 1
+hold_down_s = 2
+
+[[rules]]
+id = "filling"
+title = { zh = "容量", en = "Filling" }
+unit = "ratio"
+direction = "rising"
+scopes = ["total"]
+metric = "traffic.requests over 10s of capacity.dual"
+early = { within_s = 600, line = "orange", level = "blue" }
+hold_up_s = 1
+hold_down_s = 2
+levels.blue = { enter = 0.6, leave = 0.55 }
+levels.cyan = { enter = 0.7, leave = 0.65 }
+levels.yellow = { enter = 0.8, leave = 0.75 }
+levels.orange = { enter = 1, leave = 0.95 }
+levels.red = { enter = 1.1, leave = 1.05 }
+
+[[rules.variants]]
+phase = "burst"
+scope = "total"
+levels.blue = { enter = 0.65, leave = 0.55 }
+levels.cyan = { enter = 0.75, leave = 0.65 }
+levels.yellow = { enter = 0.85, leave = 0.75 }
+levels.orange = { enter = 1, leave = 0.95 }
+levels.red = { enter = 1.1, leave = 1.05 }
+
+[flapping]
+changes = 4
+within_s = 120
+hold_s = 60
+
+[[folds]]
+cause = "filling"
+hides = ["failing", "unusual"]
+scope = "total"
+"""
+FULL = GOOD + MORE
+_VARIANT = FULL[FULL.index("[[rules.variants]]") : FULL.index("[flapping]")]
+_EARLY = 'early = { within_s = 600, line = "orange", level = "blue" }'
+
+# the same, of what stands in MORE
+BROKEN_MORE: tuple[tuple[str, str, str], ...] = (
+    ("unknown season", 'season = "day"', 'season = "year"'),
+    ("season without its curve", 'season = "day"', 'season = "last_year"'),
+    ("unknown side", 'side = "below"', 'side = "down"'),
+    ("negative floor", "floor = 2", "floor = -2"),
+    ("unknown key of an adaptive ladder", "floor = 2", "flor = 2"),
+    ("adaptive without window", "order.events over 60s", "order.paid_amount_fen of target"),
+    ("adaptive with a direction", "adaptive =", 'direction = "falling"\nadaptive ='),
+    ("scores out of order", "adaptive =", "levels.blue = { enter = 9, leave = 2 }\nadaptive ="),
+    ("pair of dimensions that is no cut", '"region,category"', '"category,region"'),
+    ("suspended in an unknown phase", 'suspended = ["burst"]', 'suspended = ["brust"]'),
+    ("suspended twice", 'suspended = ["burst"]', 'suspended = ["burst", "burst"]'),
+    ("variant of an unknown phase", 'phase = "burst"', 'phase = "warm_up"'),
+    ("variant of an unknown scope", 'scope = "total"\nlevels', 'scope = "region=east"\nlevels'),
+    ("variant for anything", 'phase = "burst"\nscope = "total"\n', ""),
+    ("variant that never counts", "[flapping]", _VARIANT + "[flapping]"),
+    ("variant without levels", _VARIANT[_VARIANT.index("levels") :], "\n"),
+    ("variant out of order", "enter = 0.65, leave = 0.55", "enter = 0.75, leave = 0.55"),
+    ("early warning of a ratio", "min_samples = 100", "min_samples = 100\n" + _EARLY),
+    ("early warning above its line", 'level = "blue"', 'level = "red"'),
+    ("early warning of an unknown level", 'line = "orange"', 'line = "amber"'),
+    ("early warning without a span", "within_s = 600, ", ""),
+    ("flapping at once", "changes = 4", "changes = 1"),
+    ("unknown key of flapping", "hold_s = 60", "holds = 60"),
+    ("unknown cause", 'cause = "filling"', 'cause = "fillings"'),
+    ("unknown hidden rule", '["failing", "unusual"]', '["faling", "unusual"]'),
+    ("cause that hides itself", '["failing", "unusual"]', '["filling"]'),
+    ("unknown scope of a fold", '"unusual"]\nscope = "total"', '"unusual"]\nscope = "all"'),
 )  # fmt: skip
