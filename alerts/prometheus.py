@@ -8,6 +8,7 @@ a transition pushed straight to Alertmanager is the same alert.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import yaml
@@ -19,7 +20,7 @@ from fenghuo.alerts.promql import INTERVAL
 from fenghuo.alerts.rules import in_words
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Rule
-from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.level import Level
 
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
 PROMETHEUS_PATH = "deploy/prometheus/prometheus.yml"
@@ -86,11 +87,7 @@ _Plain.add_representer(str, _text)
 
 
 def _rules(campaign: Campaign) -> dict[str, Any]:
-    """Of each rule the worst level first: what a milder one means depends on it."""
-    alerts = [
-        _alert(campaign, rule, level) for rule in campaign.rules for level in reversed(WARNINGS)
-    ]
-    watch = [*promql.recordings(campaign), *alerts, *promql.results(campaign)]
+    watch = promql.watch(campaign, partial(_alert, campaign))
     return {
         "groups": [
             {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": watch},
@@ -99,7 +96,7 @@ def _rules(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
+def _alert(campaign: Campaign, rule: Rule, level: Level, expr: str) -> dict[str, Any]:
     annotations = {
         "summary_zh": _summary(rule.title.zh, rule, level, zh=True),
         "summary_en": _summary(rule.title.en, rule, level, zh=False),
@@ -109,7 +106,7 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
     annotations |= {key: _template(value) for key, value in people.items() if value}
     return {
         "alert": alert_name(rule),
-        "expr": promql.condition(campaign, rule, level),
+        "expr": expr,
         "for": _duration(rule.hold_up_ms[level]),
         "keep_firing_for": _duration(rule.hold_down_ms[level]),
         "labels": {"severity": level.word, "campaign": campaign.name},

@@ -1,4 +1,4 @@
-"""recordings(campaign), condition(campaign, rule, level): the warning machine in PromQL.
+"""watch(campaign, alert): the warning machine in PromQL.
 
 All in one group, in this order, at every tick:
 
@@ -7,17 +7,20 @@ All in one group, in this order, at every tick:
     fenghuo:grade          what that means while fenghuo:level is on; unknown: the level itself,
                            so that a warning stays and nothing new is begun
     fenghuo:grade:peak     the highest grade since the present level began to be left
-    ALERTS                 the worst level first: `for` and `keep_firing_for` are the holds
+    ALERTS                 the worst level first: `for` and `keep_firing_for` are the holds. A level
+                           below the present one is meant, too, while that one is left and the peak
+                           has been as high
+    fenghuo:firing         by severity: the number of the level, where it fires
     fenghuo:level          the highest level that fires
     fenghuo:grade:falling  the peak, while the level is being left
 
 So a level is left for the highest grade seen meanwhile, and the next fall waits anew, as in the
 machine. Two things are different. Prometheus knows no flapping: what flaps is held longer by the
-machine. And a level that fired for less than the hold of a level below it may be left for green,
-where the machine, which needs no confirmation on the way down, falls to that lower level.
-tests/contract/test_two_detectors.py says how far both agree.
+machine. And no alert fires before its own `for` has passed, whereas the machine needs no
+confirmation on the way down. tests/contract/test_two_detectors.py says how far both agree.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from fenghuo.schemas.campaign import Campaign
@@ -27,11 +30,18 @@ from fenghuo.schemas.level import WARNINGS, Level
 
 # levels change within seconds, so does the evaluation
 INTERVAL = "1s"
-_ON = "on (rule, scope)"
+Entry = dict[str, Any]
+"""One rule of a Prometheus file, recording or alert."""
+
+_PEAK = "fenghuo:grade:falling > fenghuo:grade or fenghuo:grade"
+_FALLING = (
+    f"(fenghuo:grade:peak and fenghuo:level == fenghuo:level offset {INTERVAL} "
+    "or fenghuo:grade) < fenghuo:level"
+)
 
 
-def recordings(campaign: Campaign) -> list[dict[str, Any]]:
-    """What has to be recorded before the alerts."""
+def watch(campaign: Campaign, alert: Callable[[Rule, Level, str], Entry]) -> list[Entry]:
+    """The rules of the group; alert(rule, level, expr) makes one of the alerts."""
     found = []
     for rule in campaign.rules:
         labels = {"labels": {"rule": rule.id}}
@@ -39,40 +49,35 @@ def recordings(campaign: Campaign) -> list[dict[str, Any]]:
             {"record": "fenghuo:reading:worst", "expr": _worst(rule), **labels},
             {"record": "fenghuo:grade", "expr": _grade(rule), **labels},
         ]
-    peak = "fenghuo:grade:falling > fenghuo:grade or fenghuo:grade"
-    return [*found, {"record": "fenghuo:grade:peak", "expr": peak}]
+    found.append({"record": "fenghuo:grade:peak", "expr": _PEAK})
+    for level in reversed(WARNINGS):
+        found += [alert(rule, level, _meant(rule, level)) for rule in campaign.rules]
+        found.append(_firing(campaign, level))
+    found.append({"record": "fenghuo:level", "expr": "max by (rule, scope) (fenghuo:firing)"})
+    found.append({"record": "fenghuo:grade:falling", "expr": _FALLING})
+    return found
 
 
-def results(campaign: Campaign) -> list[dict[str, Any]]:
-    """What has to be recorded after the alerts, for the next tick."""
-    firing = "\nor ".join(
-        f'{int(level)} * ALERTS{{campaign="{campaign.name}",severity="{level.word}",'
-        f'alertstate="firing"}}'
-        for level in reversed(WARNINGS)
-    )
-    falling = (
-        f"(fenghuo:grade:peak and fenghuo:level == fenghuo:level offset {INTERVAL} "
-        "or fenghuo:grade) < fenghuo:level"
-    )
-    return [
-        {"record": "fenghuo:level", "expr": f"max by (rule, scope) (\n{firing}\n)"},
-        {"record": "fenghuo:grade:falling", "expr": falling},
-    ]
+def _firing(campaign: Campaign, level: Level) -> Entry:
+    fires = f'ALERTS{{campaign="{campaign.name}",severity="{level.word}",alertstate="firing"}}'
+    return {
+        "record": "fenghuo:firing",
+        "expr": f"{int(level)} * max by (rule, scope) ({fires})",
+        "labels": {"severity": level.word},
+    }
 
 
-def condition(campaign: Campaign, rule: Rule, level: Level) -> str:
+def _meant(rule: Rule, level: Level) -> str:
     """Whether a level is meant. Its value is what is judged, NaN while that is not known."""
     of = f'{{rule="{rule.id}"}}'
     shown = f"fenghuo:reading:worst{of} or NaN * fenghuo:level{of}"
     meant = f"fenghuo:grade{of} >= {int(level)}"
     if level < Level.RED:
-        above = "|".join(worse.word for worse in WARNINGS[level:])
-        firing = (
-            f'ALERTS{{campaign="{campaign.name}",rule="{rule.id}",severity=~"{above}",'
-            f'alertstate="firing"}}'
-        )
-        meant += f" or fenghuo:grade:peak{of} >= {int(level)} and {_ON} {firing}"
-    return f"({shown}) and {_ON} ({meant})"
+        worse = "|".join(worse.word for worse in WARNINGS[level:])
+        firing = f'max by (rule, scope) (fenghuo:firing{{rule="{rule.id}",severity=~"{worse}"}})'
+        meant += f"\n  or fenghuo:grade:peak{of} >= {int(level)}"
+        meant += f" and {firing} == fenghuo:level{of}"
+    return f"({shown})\nand ({meant})"
 
 
 def _worst(rule: Rule) -> str:
