@@ -1,4 +1,4 @@
-"""files(campaign): Prometheus rules and scrape configuration and Alertmanager routes, as texts.
+"""files(campaign): Prometheus rules with their tests, scrape configuration, Alertmanager routes.
 
 The gauge names are the contract with the metrics the parts export: fenghuo_reading and
 fenghuo_reading_samples {lane, rule, scope}, NaN where there is no data. Only the real lane is
@@ -17,12 +17,14 @@ from fenghuo.alerts import promql
 from fenghuo.alerts.alertmanager import alertmanager
 from fenghuo.alerts.own_health import health_alerts
 from fenghuo.alerts.promql import INTERVAL
+from fenghuo.alerts.promtests import suite
 from fenghuo.alerts.rules import in_words
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Rule
 from fenghuo.schemas.level import Level
 
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
+TESTS_PATH = "deploy/prometheus/fenghuo.rules.test.yml"
 PROMETHEUS_PATH = "deploy/prometheus/prometheus.yml"
 ALERTMANAGER_PATH = "deploy/alertmanager/alertmanager.yml"
 
@@ -34,6 +36,7 @@ TARGETS: Mapping[str, str] = {
     "archive": "127.0.0.1:8603",
 }
 NOTES = {
+    TESTS_PATH: "# promtool test rules fenghuo.rules.test.yml\n",
     PROMETHEUS_PATH: "# Run Prometheus with --rules.alert.resend-delay=5s: an alert that did not\n"
     "# reach Alertmanager is otherwise sent again after a minute only.\n",
 }
@@ -43,11 +46,12 @@ def files(campaign: Campaign, targets: Mapping[str, str] = TARGETS) -> dict[str,
     """Relative path -> text of every generated file."""
     rendered = {
         RULES_PATH: _rules(campaign),
+        TESTS_PATH: suite(campaign, RULES_PATH.rpartition("/")[2]),
         PROMETHEUS_PATH: _prometheus(targets),
         ALERTMANAGER_PATH: alertmanager(campaign),
     }
     return {
-        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree)
+        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree, in_rows=path == TESTS_PATH)
         for path, tree in rendered.items()
     }
 
@@ -57,14 +61,15 @@ def _header(campaign: Campaign) -> str:
     return f"# generated from {source} by `fenghuo generate`; do not edit\n"
 
 
-def _yaml(tree: dict[str, Any]) -> str:
+def _yaml(tree: dict[str, Any], *, in_rows: bool) -> str:
+    """In rows: what holds only texts and numbers is one line."""
     body: str = yaml.dump(
         tree,
         Dumper=_Plain,
         sort_keys=False,
         allow_unicode=True,
-        width=110,
-        default_flow_style=False,
+        width=1000 if in_rows else 110,
+        default_flow_style=None if in_rows else False,
     )
     return body
 
