@@ -6,7 +6,9 @@ Severity is part of every group, so an escalation opens a group of its own and w
 
 from typing import Any
 
+from fenghuo.alerts.folding import CAUSE_MIN
 from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_parts import Fold
 from fenghuo.schemas.level import WARNINGS, Level
 
 WATCHDOG = "watchdog"
@@ -46,7 +48,11 @@ def alertmanager(campaign: Campaign) -> dict[str, Any]:
                 *(_channel_route(name) for name in people),
             ],
         },
-        "inhibit_rules": [*_higher_hides_lower(), *_total_hides_parts()],
+        "inhibit_rules": [
+            *_higher_hides_lower(),
+            *_total_hides_parts(),
+            *(rule for fold in campaign.folds for rule in _cause_hides(fold)),
+        ],
         "receivers": [
             *(_receiver(name, url, send_resolved=True) for name, url in people.items()),
             _receiver(WATCHDOG, watchdog, send_resolved=False),
@@ -74,11 +80,11 @@ def _receiver(name: str, url: str, *, send_resolved: bool) -> dict[str, Any]:
 def _higher_hides_lower() -> list[dict[str, Any]]:
     """All levels up to the reached one fire; people see the highest."""
     return [
-        {
-            "source_matchers": [f'severity="{level.word}"'],
-            "target_matchers": [f'severity=~"{_words(WARNINGS[: level - 1])}"'],
-            "equal": ["campaign", "rule", "scope"],
-        }
+        _inhibit(
+            [f'severity="{level.word}"'],
+            [f'severity=~"{_words(WARNINGS[: level - 1])}"'],
+            ["campaign", "rule", "scope"],
+        )
         for level in reversed(WARNINGS[1:])
     ]
 
@@ -86,13 +92,34 @@ def _higher_hides_lower() -> list[dict[str, Any]]:
 def _total_hides_parts() -> list[dict[str, Any]]:
     """The total hides its regions, systems and types, unless one of those is worse."""
     return [
-        {
-            "source_matchers": ['scope="total"', f'severity="{level.word}"'],
-            "target_matchers": ['scope!="total"', f'severity=~"{_words(WARNINGS[:level])}"'],
-            "equal": ["campaign", "rule"],
-        }
+        _inhibit(
+            ['scope="total"', f'severity="{level.word}"'],
+            ['scope!="total"', f'severity=~"{_words(WARNINGS[:level])}"'],
+            ["campaign", "rule"],
+        )
         for level in reversed(WARNINGS)
     ]
+
+
+def _cause_hides(fold: Fold) -> list[dict[str, Any]]:
+    """A declared cause hides what it explains, unless that is worse: its total everywhere, with
+    scope `same` also its own scope. (That region=east explains region=east,category=food is said
+    by the judge alone: matchers here compare whole scopes.)
+    """
+    hidden = "|".join(fold.hides)
+    found = []
+    for level in reversed(WARNINGS[CAUSE_MIN - 1 :]):
+        cause = [f'rule="{fold.cause}"', f'severity="{level.word}"']
+        explained = [f'rule=~"{hidden}"', f'severity=~"{_words(WARNINGS[:level])}"']
+        total = ['scope="total"', *cause]
+        found.append(_inhibit(total, explained, ["campaign"]))
+        if fold.scope == "same":
+            found.append(_inhibit(cause, explained, ["campaign", "scope"]))
+    return found
+
+
+def _inhibit(source: list[str], target: list[str], equal: list[str]) -> dict[str, Any]:
+    return {"source_matchers": source, "target_matchers": target, "equal": equal}
 
 
 def _words(levels: tuple[Level, ...]) -> str:

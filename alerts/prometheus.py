@@ -1,4 +1,4 @@
-"""files(campaign): Prometheus rules and scrape configuration and Alertmanager routes, as texts.
+"""files(campaign): Prometheus rules with their tests, scrape configuration, Alertmanager routes.
 
 The gauge names are the contract with the metrics the parts export: fenghuo_reading and
 fenghuo_reading_samples {lane, rule, scope}, NaN where there is no data. Only the real lane is
@@ -8,19 +8,23 @@ a transition pushed straight to Alertmanager is the same alert.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import yaml
 
+from fenghuo.alerts import promql
 from fenghuo.alerts.alertmanager import alertmanager
 from fenghuo.alerts.own_health import health_alerts
+from fenghuo.alerts.promql import INTERVAL
+from fenghuo.alerts.promtests import suite
 from fenghuo.alerts.rules import in_words
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Rule
-from fenghuo.schemas.lane import REAL
-from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.level import Level
 
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
+TESTS_PATH = "deploy/prometheus/fenghuo.rules.test.yml"
 PROMETHEUS_PATH = "deploy/prometheus/prometheus.yml"
 ALERTMANAGER_PATH = "deploy/alertmanager/alertmanager.yml"
 
@@ -31,9 +35,8 @@ TARGETS: Mapping[str, str] = {
     "judge": "127.0.0.1:8602",
     "archive": "127.0.0.1:8603",
 }
-# levels change within seconds, so does the evaluation
-INTERVAL = "1s"
 NOTES = {
+    TESTS_PATH: "# promtool test rules fenghuo.rules.test.yml\n",
     PROMETHEUS_PATH: "# Run Prometheus with --rules.alert.resend-delay=5s: an alert that did not\n"
     "# reach Alertmanager is otherwise sent again after a minute only.\n",
 }
@@ -43,11 +46,12 @@ def files(campaign: Campaign, targets: Mapping[str, str] = TARGETS) -> dict[str,
     """Relative path -> text of every generated file."""
     rendered = {
         RULES_PATH: _rules(campaign),
+        TESTS_PATH: suite(campaign, RULES_PATH.rpartition("/")[2]),
         PROMETHEUS_PATH: _prometheus(targets),
         ALERTMANAGER_PATH: alertmanager(campaign),
     }
     return {
-        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree)
+        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree, in_rows=path == TESTS_PATH)
         for path, tree in rendered.items()
     }
 
@@ -57,14 +61,15 @@ def _header(campaign: Campaign) -> str:
     return f"# generated from {source} by `fenghuo generate`; do not edit\n"
 
 
-def _yaml(tree: dict[str, Any]) -> str:
+def _yaml(tree: dict[str, Any], *, in_rows: bool) -> str:
+    """In rows: what holds only texts and numbers is one line."""
     body: str = yaml.dump(
         tree,
         Dumper=_Plain,
         sort_keys=False,
         allow_unicode=True,
-        width=110,
-        default_flow_style=False,
+        width=1000 if in_rows else 110,
+        default_flow_style=None if in_rows else False,
     )
     return body
 
@@ -76,17 +81,27 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Keeps the lines of a text of several lines."""
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    )
+
+
+_Plain.add_representer(str, _text)
+
+
 def _rules(campaign: Campaign) -> dict[str, Any]:
-    alerts = [_alert(campaign, rule, level) for rule in campaign.rules for level in WARNINGS]
+    watch = promql.watch(campaign, partial(_alert, campaign))
     return {
         "groups": [
-            {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": alerts},
+            {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": watch},
             {"name": "fenghuo-health", "interval": INTERVAL, "rules": health_alerts()},
         ]
     }
 
 
-def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
+def _alert(campaign: Campaign, rule: Rule, level: Level, expr: str) -> dict[str, Any]:
     annotations = {
         "summary_zh": _summary(rule.title.zh, rule, level, zh=True),
         "summary_en": _summary(rule.title.en, rule, level, zh=False),
@@ -95,8 +110,8 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
     people = {"playbook": rule.playbook, "owner": rule.owner}
     annotations |= {key: _template(value) for key, value in people.items() if value}
     return {
-        "alert": "".join(part.capitalize() for part in rule.id.split("_")),
-        "expr": _expression(rule, level),
+        "alert": alert_name(rule),
+        "expr": expr,
         "for": _duration(rule.hold_up_ms[level]),
         "keep_firing_for": _duration(rule.hold_down_ms[level]),
         "labels": {"severity": level.word, "campaign": campaign.name},
@@ -104,25 +119,26 @@ def _alert(campaign: Campaign, rule: Rule, level: Level) -> dict[str, Any]:
     }
 
 
-def _expression(rule: Rule, level: Level) -> str:
-    """Worst reading over replicas against the bound, where enough samples stand behind it."""
-    worst, sign = ("max", ">=") if rule.ladder.rising else ("min", "<=")
-    selector = f'{{lane="{REAL}",rule="{rule.id}"}}'
-    bound = _number(rule.ladder.enter_of(level))
-    test = f"{worst} by (rule, scope) (fenghuo_reading{selector}) {sign} {bound}"
-    if not rule.min_samples:
-        return test
-    samples = f"max by (rule, scope) (fenghuo_reading_samples{selector}) >= {rule.min_samples}"
-    return f"{test} and on (rule, scope) {samples}"
+def alert_name(rule: Rule) -> str:
+    """The name of a rule's alerts: payment_failure_rate is PaymentFailureRate."""
+    return "".join(part.capitalize() for part in rule.id.split("_"))
 
 
 def _summary(title: str, rule: Rule, level: Level, *, zh: bool) -> str:
-    bound = in_words(rule.ladder.enter_of(level), rule.unit)
+    bound = _bound(rule, level, zh=zh)
     scope = "{{ $labels.scope }}"
     value = '{{ $value | printf "%.4g" }}'
     if zh:
         return f"{level.look.title_zh}:{_template(title)} {scope} 当前 {value},阈值 {bound}"
     return f"{level.look.title_en}: {_template(title)}, {scope} at {value}, bound {bound}"
+
+
+def _bound(rule: Rule, level: Level, *, zh: bool) -> str:
+    """The bound of the rule's own ladder; of an adaptive rule it is a score."""
+    bound = rule.ladder.enter_of(level)
+    if rule.adaptive is None:
+        return in_words(bound, rule.unit)
+    return f"{bound:g} 倍偏差" if zh else f"{bound:g} deviations"
 
 
 def _template(title: str) -> str:
@@ -153,7 +169,3 @@ def _prometheus(targets: Mapping[str, str]) -> dict[str, Any]:
 
 def _duration(value_ms: int) -> str:
     return f"{value_ms // 1000}s" if value_ms % 1000 == 0 else f"{value_ms}ms"
-
-
-def _number(value: float) -> str:
-    return repr(int(value)) if value == int(value) else repr(value)

@@ -9,11 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from fenghuo.alerts.rules import score_of
 from fenghuo.api.board import Latest
 from fenghuo.api.crowd import Known
 from fenghuo.api.feed import Feed
 from fenghuo.api.in_force import InForce
 from fenghuo.api.reader import BoardSource
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.campaign_parts import OUTSIDE
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
@@ -54,7 +57,7 @@ class Metrics(Collector):
             ["rule", "to_level"],
             registry=self._registry,
         )
-        self._registry.register(_Boards(source.latest, clock_ms))
+        self._registry.register(_Boards(source.latest, clock_ms, in_force))
         self._registry.register(_Window(source, feed))
         self._registry.register(_Crowd(known))
         self._registry.register(_Campaign(source.latest, in_force))
@@ -78,9 +81,10 @@ class Metrics(Collector):
 class _Boards(Collector):
     """What the newest board says."""
 
-    def __init__(self, latest: Latest, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, latest: Latest, clock_ms: Callable[[], int], in_force: InForce) -> None:
         self._latest = latest
         self._clock_ms = clock_ms
+        self._in_force = in_force
 
     def collect(self) -> Iterator[Metric]:
         board, age_ms = self._latest.board, self._latest.age_ms(self._clock_ms())
@@ -88,6 +92,7 @@ class _Boards(Collector):
             return
         yield _one("fenghuo_board_age_seconds", "Age of the newest board.", age_ms / 1000)
         yield from _verdicts(board)
+        yield from _judged(board, self._in_force.campaign)
         yield from _kinds(board, age_ms)
 
 
@@ -157,6 +162,35 @@ def _verdicts(board: Board) -> Iterator[Metric]:
         if verdict.level is not None:
             level.add_metric(key, verdict.level)
     yield from (reading, samples, level)
+
+
+def _judged(board: Board, campaign: Campaign) -> Iterator[Metric]:
+    """What the generated rules need beside readings, to judge as the machine does."""
+    labels = ["rule", "scope"]
+    score = GaugeMetricFamily(
+        "fenghuo_score", "Usual deviations from what is expected.", labels=labels
+    )
+    ahead = GaugeMetricFamily(
+        "fenghuo_projected",
+        "Reading at the present pace, when the early warning ends.",
+        labels=labels,
+    )
+    adaptive = {rule.id: rule.adaptive for rule in campaign.rules if rule.adaptive}
+    for verdict in board.verdicts:
+        key = [verdict.rule, verdict.scope]
+        if verdict.projected is not None:
+            ahead.add_metric(key, verdict.projected)
+        by = adaptive.get(verdict.rule)
+        value, expected, deviation = verdict.value, verdict.expected, verdict.deviation
+        if by and value is not None and expected is not None and deviation is not None:
+            score.add_metric(key, score_of(value, expected, deviation, by))
+    phase = GaugeMetricFamily(
+        "fenghuo_phase", "1 for the phase the campaign is in.", labels=["phase"]
+    )
+    now = board.campaign.phase or OUTSIDE
+    for name in dict.fromkeys([*(one.id for one in campaign.phases), OUTSIDE, now]):
+        phase.add_metric([name], int(name == now))
+    yield from (score, ahead, phase)
 
 
 def _kinds(board: Board, board_age_ms: int) -> Iterator[Metric]:

@@ -1,10 +1,8 @@
 """The generated Prometheus and Alertmanager files: valid, shipped as generated, and they fire."""
 
 import math
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ import yaml
 
 from fenghuo.alerts.prometheus import ALERTMANAGER_PATH, PROMETHEUS_PATH, RULES_PATH, files
 from fenghuo.schemas.campaign import Campaign, load, parse
-from fenghuo.schemas.campaign_parts import Rule
+from fenghuo.schemas.campaign_parts import Fold, Rule
 from fenghuo.schemas.lane import REAL, SHADOW, Lane
 from fenghuo.schemas.level import WARNINGS, Level
 from fenghuo.schemas.measures import KINDS
+from tests.alerts.promtool import accept, tool, write
 from tests.schemas.campaign_texts import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,32 +23,12 @@ CAMPAIGN = load(ROOT / "deploy/campaigns/double11.toml")
 FIRING = 'count by (scope, severity) (ALERTS{{{match}, alertstate="firing"}})'
 
 
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("FENGHUO_REQUIRE_PARTS") == "1":
-            pytest.fail(f"{name}: not found, and FENGHUO_REQUIRE_PARTS=1", pytrace=False)
-        pytest.skip(f"SKIPPED: {name}: not found (Debian: prometheus, prometheus-alertmanager)")
-    return found
-
-
-def _check(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _write(folder: Path, campaign: Campaign) -> None:
-    for path, text in files(campaign).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
-
-
 @pytest.fixture(
     params=[CAMPAIGN, CAMPAIGN.rehearsed(0), parse(GOOD.replace("失败", "{{ $x }}"), "small.toml")],
     ids=["double11", "rehearsal", "braces"],
 )
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    _write(tmp_path, request.param)
+    write(tmp_path, request.param)
     return tmp_path
 
 
@@ -65,20 +44,20 @@ def test_every_file_says_where_it_comes_from() -> None:
 
 
 def test_promtool_accepts_the_files(folder: Path) -> None:
-    promtool = _tool("promtool")
+    promtool = tool("promtool")
 
-    _check(promtool, "check", "rules", str(folder / RULES_PATH))
-    _check(promtool, "check", "config", str(folder / PROMETHEUS_PATH))
+    accept(promtool, "check", "rules", str(folder / RULES_PATH))
+    accept(promtool, "check", "config", str(folder / PROMETHEUS_PATH))
 
 
 def test_amtool_accepts_the_file(folder: Path) -> None:
-    _check(_tool("amtool"), "check-config", str(folder / ALERTMANAGER_PATH))
+    accept(tool("amtool"), "check-config", str(folder / ALERTMANAGER_PATH))
 
 
 @pytest.mark.slow
 def test_every_rule_fires_at_its_bounds_and_not_before(tmp_path: Path) -> None:
     """promtool runs all ladders at once: just short of a bound, on it, with too few samples."""
-    _write(tmp_path, CAMPAIGN)
+    write(tmp_path, CAMPAIGN)
     suite = {
         "rule_files": [str(tmp_path / RULES_PATH)],
         "evaluation_interval": "1s",
@@ -86,7 +65,7 @@ def test_every_rule_fires_at_its_bounds_and_not_before(tmp_path: Path) -> None:
     }
     (tmp_path / "suite.yml").write_text(yaml.safe_dump(suite, allow_unicode=True))
 
-    _check(_tool("promtool"), "test", "rules", str(tmp_path / "suite.yml"))
+    accept(tool("promtool"), "test", "rules", str(tmp_path / "suite.yml"))
 
 
 def _ladders() -> dict[str, Any]:
@@ -126,17 +105,17 @@ def _steady(number: float) -> str:
 
 
 def _gone(rule: Rule) -> dict[str, Any]:
-    """A reading that ends: red goes on for keep_firing_for, then stops."""
+    """A reading that ends at red: silence is no all-clear. What comes back good, ends it."""
     labels, red = _labels(rule, "total", "a"), rule.ladder.enter_of(Level.RED)
+    good = 0.5 * rule.ladder.leave_of(Level.BLUE)
     series = [
-        {"series": f"fenghuo_reading{labels}", "values": f"{red!r}x20 stale"},
-        {"series": f"fenghuo_reading_samples{labels}", "values": f"{rule.min_samples}x20 stale"},
+        {"series": f"fenghuo_reading{labels}", "values": f"{red!r}x20 stale _x99 {good!r}x99"},
+        {"series": f"fenghuo_reading_samples{labels}", "values": f"{rule.min_samples}x220"},
     ]
-    ends_s = 21 + max(rule.hold_down_ms) // 1000
+    ends_s = 121 + max(rule.hold_down_ms) // 1000
     every = [("total", level.word) for level in WARNINGS]
-    return _promtool_test(
-        series, [_firing(rule, f"{ends_s - 2}s", every), _firing(rule, f"{ends_s + 2}s", [])]
-    )
+    steps = [("60s", every), (f"{ends_s - 1}s", every), (f"{ends_s}s", [])]
+    return _promtool_test(series, [_firing(rule, at, firing) for at, firing in steps])
 
 
 def _labels(rule: Rule, scope: str, instance: str, lane: Lane = REAL) -> str:
@@ -255,11 +234,11 @@ def test_routes_reach_every_channel(tmp_path: Path, labels: list[str], receivers
     text = GOOD.replace("[channels]", '[channels]\nwatchdog = "http://w/"').replace(
         "\n\n[[rules]]", '\nduty = "https://duty.example/x"\n\n[[rules]]', 1
     )
-    _write(tmp_path, parse(text, "small.toml"))
+    write(tmp_path, parse(text, "small.toml"))
     config = str(tmp_path / ALERTMANAGER_PATH)
 
-    _check(
-        *(_tool("amtool"), "config", "routes", "test", f"--config.file={config}"),
+    accept(
+        *(tool("amtool"), "config", "routes", "test", f"--config.file={config}"),
         *(f"--verify.receivers={receivers}", *labels),
     )
 
@@ -274,6 +253,27 @@ def test_inhibitions_hide_what_is_not_worse() -> None:
         ('scope!="total"', 'severity=~"blue|cyan|yellow"'),
     ) in hides
     assert all("rule" in rule["equal"] for rule in rules)
+
+
+@pytest.mark.parametrize("scope", ["total", "same"])
+def test_a_declared_cause_hides_what_it_explains_from_yellow_on(tmp_path: Path, scope: str) -> None:
+    folds = (Fold("traffic_capacity", ("latency_p99", "error_rate"), scope),)
+    campaign = replace(CAMPAIGN, folds=folds)
+    before = _alertmanager()["inhibit_rules"]
+    found = [rule for rule in _alertmanager(campaign)["inhibit_rules"] if rule not in before]
+
+    yellow = found[-1] if scope == "total" else found[-2]
+    assert yellow == {
+        "source_matchers": ['scope="total"', 'rule="traffic_capacity"', 'severity="yellow"'],
+        "target_matchers": ['rule=~"latency_p99|error_rate"', 'severity=~"blue|cyan|yellow"'],
+        "equal": ["campaign"],
+    }
+    sources = [" ".join(rule["source_matchers"]) for rule in found]
+    assert not any(mild in source for source in sources for mild in ("blue", "cyan"))
+    own = [rule for rule in found if rule["equal"] == ["campaign", "scope"]]
+    assert len(own) == (3 if scope == "same" else 0)
+    write(tmp_path, campaign)
+    accept(tool("amtool"), "check-config", str(tmp_path / ALERTMANAGER_PATH))
 
 
 def test_a_campaign_without_channels_gets_the_war_room() -> None:

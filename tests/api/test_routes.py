@@ -271,6 +271,27 @@ def test_metrics_hold_readings_levels_ages_and_books() -> None:
     assert empty["fenghuo_data_age_seconds"] == []
 
 
+def test_metrics_hold_what_the_rules_of_prometheus_judge() -> None:
+    """What an adaptive rule is graded by, what an early warning sees, and the phase."""
+    made = boards.varied(board(150))
+
+    async def use(client: Client, source: FakeSource) -> str:
+        source.push(made, START_MS + 60_000)
+        return (await client.get("/metrics")).text
+
+    found = families(visit(use))
+    ahead = next(v.projected for v in made.verdicts if v.projected is not None)
+    phases = {told(s)[0]: s.value for s in found["fenghuo_phase"]}
+
+    # 6.1 is 8.2 times the usual 0.5 above the expected 2
+    scores = {told(s): round(s.value, 6) for s in found["fenghuo_score"]}
+    assert scores == {("complaint_rate", "region=east"): 8.2}
+    projected = {told(s): s.value for s in found["fenghuo_projected"]}
+    assert projected == {("traffic_capacity", "total"): ahead}
+    assert {*phases} == {*(phase.id for phase in campaign().phases), "outside"}
+    assert [name for name, on in phases.items() if on] == [made.campaign.phase]
+
+
 def test_metrics_answer_before_any_board_has_come() -> None:
     found = families(get("/metrics", second=None).text)
 
