@@ -106,7 +106,22 @@ def read_folds(root: Reader, rules: tuple[Rule, ...]) -> tuple[Fold, ...]:
         scope = table.choice("scope", FOLD_SCOPES) if table.has("scope") else TOTAL
         table.done()
         found.append(Fold(cause, tuple(hides), scope))
+        if cause in _explained(cause, found):
+            expected = "no circle: what explains each other would hide each other"
+            table.notes.add(table.path("hides"), expected, cause)
     return tuple(found)
+
+
+def _explained(cause: str, folds: list[Fold]) -> set[str]:
+    """Every rule that a cause explains, also by others."""
+    reached: set[str] = set()
+    waiting = [cause]
+    while waiting:
+        at = waiting.pop()
+        more = {rule for fold in folds if fold.cause == at for rule in fold.hides} - reached
+        reached |= more
+        waiting += more
+    return reached
 
 
 def _read_flapping(table: Reader | None) -> Flapping:

@@ -250,6 +250,16 @@ scope = "total"
 """
 FULL = GOOD + MORE
 _VARIANT = FULL[FULL.index("[[rules.variants]]") : FULL.index("[flapping]")]
+_CIRCLE = """\
+[[folds]]
+cause = "failing"
+hides = ["pacing"]
+
+[[folds]]
+cause = "pacing"
+hides = ["filling"]
+
+"""
 _EARLY = 'early = { within_s = 600, line = "orange", level = "blue" }'
 
 # the same, of what stands in MORE
@@ -280,5 +290,6 @@ BROKEN_MORE: tuple[tuple[str, str, str], ...] = (
     ("unknown cause", 'cause = "filling"', 'cause = "fillings"'),
     ("unknown hidden rule", '["failing", "unusual"]', '["faling", "unusual"]'),
     ("cause that hides itself", '["failing", "unusual"]', '["filling"]'),
+    ("folds in a circle", "[[folds]]", _CIRCLE + "[[folds]]"),
     ("unknown scope of a fold", '"unusual"]\nscope = "total"', '"unusual"]\nscope = "all"'),
 )  # fmt: skip
