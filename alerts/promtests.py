@@ -56,20 +56,32 @@ def suite(campaign: Campaign, rules_file: str) -> dict[str, Any]:
     return {
         "rule_files": [rules_file],
         "evaluation_interval": INTERVAL,
-        "tests": [_bounds(campaign), *(test for rule in campaign.rules for test in _more(rule))],
+        "tests": [
+            *_bounds(campaign),
+            *(test for rule in campaign.rules for test in _more(rule, _usual(campaign, rule))),
+        ],
     }
 
 
-def _bounds(campaign: Campaign) -> dict[str, Any]:
-    """All rules at once: each test evaluates every rule, so few tests are fast."""
-    found = []
+def _bounds(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    """Rules that take equally long in one test: each test evaluates every rule at every tick."""
+    together: dict[tuple[int, str], list[tuple[Rule, list[Case]]]] = {}
     for rule in campaign.rules:
         plan = _plan(rule)
-        found.append((rule, [*_levels(rule, rule.ladder, plan), *_odd(rule, plan)]))
-    return _test("bounds and holds", found)
+        cases = [*_levels(rule, rule.ladder, plan), *_odd(rule, plan)]
+        together.setdefault((plan.last, _usual(campaign, rule)), []).append((rule, cases))
+    for (last, phase), told in together.items():
+        yield _test(f"bounds and holds, {last} s, phase {phase}", told, phase=phase)
 
 
-def _more(rule: Rule) -> Iterator[dict[str, Any]]:
+def _usual(campaign: Campaign, rule: Rule) -> str:
+    """A phase in which a rule is judged by its own ladder, OUTSIDE if that is one."""
+    phases = (OUTSIDE, *(phase.id for phase in campaign.phases))
+    other = {*rule.suspended, *(variant.phase for variant in rule.variants)}
+    return next((phase for phase in phases if phase not in other), OUTSIDE)
+
+
+def _more(rule: Rule, usual: str) -> Iterator[dict[str, Any]]:
     """What depends on phase, scope and projection."""
     plan = _plan(rule)
     for variant in rule.variants:
@@ -79,13 +91,13 @@ def _more(rule: Rule) -> Iterator[dict[str, Any]]:
         levels = _levels(rule, variant.ladder, plan)
         groups = [[(variant.scope, told)] for _, told in levels] if variant.scope else [levels]
         for group in groups:
-            yield _test(name, [(rule, group)], phase=variant.phase or None)
+            yield _test(name, [(rule, group)], phase=variant.phase or usual)
     for phase in rule.suspended:
         red = [("red", [_red(rule)] * (plan.last + 1))]
         yield _test(f"{rule.id}: suspended in phase {phase}", [(rule, red)], phase=phase)
     if rule.early is not None and rule.adaptive is None:
         ahead = _ahead(rule, rule.early, plan)
-        yield _test(f"{rule.id}: early warning", [(rule, [ahead])])
+        yield _test(f"{rule.id}: early warning", [(rule, [ahead])], phase=usual)
 
 
 def _plan(rule: Rule) -> _Plan:
@@ -155,18 +167,15 @@ def _ahead(rule: Rule, early: Early, plan: _Plan) -> Case:
     return "ahead", [Reading(good, rule.min_samples, projected=value) for value in steps]
 
 
-def _test(
-    name: str, told: Sequence[tuple[Rule, Sequence[Case]]], *, phase: str | None = None
-) -> dict[str, Any]:
+def _test(name: str, told: Sequence[tuple[Rule, Sequence[Case]]], *, phase: str) -> dict[str, Any]:
     series, asked = {}, []
     for rule, cases in told:
         for scope, readings in cases:
             series.update(_input(rule, scope, readings))
         levels = {scope: _machine(rule, scope, readings, phase) for scope, readings in cases}
         asked += [_asked(rule, tick, levels) for tick in _plan(rule).asked]
-    if phase:
-        on = f"1x{max(_plan(rule).last for rule, _ in told)}"
-        series[f'fenghuo_phase{{lane="{REAL}",phase="{phase}"}}'] = on
+    on = f"1x{max(_plan(rule).last for rule, _ in told)}"
+    series[f'fenghuo_phase{{lane="{REAL}",phase="{phase}"}}'] = on
     return {
         "name": name,
         "interval": INTERVAL,
@@ -200,7 +209,7 @@ def _values(numbers: Sequence[float | None]) -> str:
     return " ".join(words)
 
 
-def _machine(rule: Rule, scope: str, told: Sequence[Reading], phase: str | None) -> list[int]:
+def _machine(rule: Rule, scope: str, told: Sequence[Reading], phase: str) -> list[int]:
     """The level at every tick; of an adaptive rule the readings are scores."""
     plain = replace(rule, adaptive=None, flapping=_NEVER)
     named = None if phase == OUTSIDE else phase
