@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fenghuo.alerts import prometheus
+from fenghuo.alerts import ladder_table, prometheus
 from fenghuo.schemas import documents
 from fenghuo.schemas.campaign import load
 
@@ -11,7 +11,8 @@ CAMPAIGN = Path("deploy/campaigns/double11.toml")
 
 def texts(root: Path) -> dict[str, str]:
     """Relative path -> text of every generated file of the checkout at `root`."""
-    return {**prometheus.files(load(root / CAMPAIGN)), **documents.files()}
+    campaign = load(root / CAMPAIGN)
+    return prometheus.files(campaign) | ladder_table.files(campaign) | documents.files()
 
 
 def write(root: Path, *, check_only: bool) -> list[Path]:

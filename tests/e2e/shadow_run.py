@@ -35,16 +35,8 @@ SILENT = ("orders_silent", "traffic_silent")
 BESIDE = 3
 """Marked records sent for each real one."""
 CLOCKED = {"value", "reason", "since_ms", "opened_ms", "age_ms", "silence_ms", "lag_events", "seq"}
-CLOCKED |= {
-    "loaded_ms",
-    "server_ms",
-    "board_ms",
-    "board_age_ms",
-    "at_ms",
-    "threshold",
-    "recent",
-    "incident",
-}
+CLOCKED |= {"loaded_ms", "server_ms", "board_ms", "board_age_ms", "at_ms", "threshold", "recent"}
+CLOCKED |= {"incident", "first_out", "projected"}
 """What of a view goes by the wall clock, or by the number of ticks."""
 
 Sums = Counter[tuple[str, int, str, str]]

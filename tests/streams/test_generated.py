@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fenghuo.api.campaign_view import campaign_view
 from fenghuo.schemas import documents, events
+from fenghuo.schemas.campaign import load
 from fenghuo.streams import generated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,15 +49,29 @@ def test_an_edited_file_is_stale(root: Path) -> None:
     assert generated.write(root, check_only=True) == [path]
 
 
-def test_a_changed_campaign_makes_rules_stale_but_not_schemas(root: Path) -> None:
+def test_one_number_of_the_campaign_is_the_number_everywhere(root: Path) -> None:
+    """Page band, rule, its unit test and the table change together, and a check names the files."""
     generated.write(root, check_only=False)
     path = root / generated.CAMPAIGN
-    text = path.read_text()
-    path.write_text(text.replace("enter = 0.95, leave = 0.97", "enter = 0.96, leave = 0.97"))
-    stale = {path.relative_to(root).as_posix() for path in generated.write(root, check_only=True)}
+    before = path.read_text(encoding="utf-8")
+    after = before.replace("enter = 0.95, leave = 0.97", "enter = 0.9625, leave = 0.97")
+    path.write_text(after, encoding="utf-8")
 
-    assert path.read_text() != text
-    assert stale == {"deploy/prometheus/fenghuo.rules.yml"}
+    stale = {file.relative_to(root).as_posix() for file in generated.write(root, check_only=True)}
+
+    assert after.count("0.9625") == 1
+    assert stale == {
+        "deploy/prometheus/fenghuo.rules.yml",
+        "deploy/prometheus/fenghuo.rules.test.yml",
+        "deploy/campaigns/ladders.md",
+    }
+    for name in stale:
+        assert "0.9625" not in (root / name).read_text(encoding="utf-8")
+    generated.write(root, check_only=False)
+    for name in stale:
+        assert "0.9625" in (root / name).read_text(encoding="utf-8"), name
+    pace = campaign_view(load(path))["rules"][0]
+    assert (pace["id"], pace["ladder"]["blue"]["enter"]) == ("gmv_pace", 0.9625)
 
 
 def test_a_changed_type_makes_its_documents_stale(
