@@ -107,7 +107,7 @@ def _alert(campaign: Campaign, rule: Rule, level: Level, expr: str) -> dict[str,
         "summary_en": _summary(rule.title.en, rule, level, zh=False),
         "panel": f"{campaign.page_url}/?rule={rule.id}&scope={{{{ $labels.scope | urlquery }}}}",
     }
-    people = {"playbook": rule.playbook, "owner": rule.owner}
+    people = {"playbook": _playbook(campaign, rule.playbook), "owner": rule.owner}
     annotations |= {key: _template(value) for key, value in people.items() if value}
     return {
         "alert": alert_name(rule),
@@ -117,6 +117,13 @@ def _alert(campaign: Campaign, rule: Rule, level: Level, expr: str) -> dict[str,
         "labels": {"severity": level.word, "campaign": campaign.name},
         "annotations": annotations,
     }
+
+
+def _playbook(campaign: Campaign, name: str) -> str:
+    """Where a playbook is read; one that the campaign does not tell is named only."""
+    if name not in campaign.plans.playbooks:
+        return name
+    return f"{campaign.page_url}/api/v1/playbooks/{name}"
 
 
 def alert_name(rule: Rule) -> str:

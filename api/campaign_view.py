@@ -4,6 +4,7 @@ from typing import Any
 
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import Adaptive, Early, Rule, Title, Variant
+from fenghuo.schemas.campaign_plans import Playbook
 from fenghuo.schemas.level import TEXT_ON_FILL, WARNINGS, Level
 from fenghuo.schemas.measures import KINDS, cut_name
 
@@ -37,11 +38,29 @@ def campaign_view(campaign: Campaign) -> dict[str, Any]:
             for p in campaign.phases
         ],
         "waves": [{"id": w.id, "title": _title(w.title), "at_ms": w.at_ms} for w in campaign.waves],
+        "departments": {
+            name: _title(department.title)
+            for name, department in campaign.plans.departments.items()
+        },
+        "playbooks": {
+            name: _title(playbook.title) for name, playbook in campaign.plans.playbooks.items()
+        },
         "rules": [_rule(rule) for rule in campaign.rules],
         "folds": [
             {"cause": fold.cause, "hides": list(fold.hides), "scope": fold.scope}
             for fold in campaign.folds
         ],
+    }
+
+
+def playbook_view(playbook: Playbook) -> dict[str, Any]:
+    """A playbook with its steps, as it is read by who was woken."""
+    return {
+        "id": playbook.id,
+        "title": _title(playbook.title),
+        "owner": playbook.owner,
+        "within_minutes": playbook.within_minutes,
+        "steps": [_title(step) for step in playbook.steps],
     }
 
 

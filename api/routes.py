@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
+from fenghuo.api.campaign_view import playbook_view
 from fenghuo.api.crowd import Known
 from fenghuo.api.errors import ApiError, bad_parameter, shown
 from fenghuo.api.history import Span
@@ -84,6 +85,15 @@ def _live(router: APIRouter, parts: Parts) -> None:
     @router.get("/api/v1/campaign")
     async def campaign_of() -> Response:
         return Response(parts.in_force.encoded, media_type="application/json")
+
+    @router.get("/api/v1/playbooks/{name}")
+    async def playbook(name: str) -> Response:
+        known = parts.in_force.campaign.plans.playbooks
+        if name not in known:
+            message = f"{shown(name)}: no such playbook"
+            cure = f"known are {', '.join(known)}" if known else "the campaign has none"
+            raise ApiError(404, "not_found", message=message, cure=cure)
+        return _json(lane | playbook_view(known[name]))
 
 
 def _stored(router: APIRouter, parts: Parts) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fenghuo.schemas import campaign_names as names
 from fenghuo.schemas import campaign_sections as sections
+from fenghuo.schemas.campaign_history import Beside, nothing_beside, read_history
 from fenghuo.schemas.campaign_parts import (
     OUTSIDE,
     Fold,
@@ -24,6 +25,7 @@ from fenghuo.schemas.campaign_parts import (
     Title,
     Wave,
 )
+from fenghuo.schemas.campaign_plans import Plans, check_rules, read_plans
 from fenghuo.schemas.campaign_rules import read_folds, read_rules
 from fenghuo.schemas.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, Cut, cuts
 from fenghuo.schemas.metric_language import Known
@@ -65,10 +67,11 @@ class Campaign:
     rehearsal: Rehearsal | None
     channels: Mapping[str, str]
     rules: tuple[Rule, ...]
-    version: str  # short hash of the whole text
+    version: str  # short hash of the whole text, last year's included
     folds: tuple[Fold, ...] = ()
     last_year: Mapping[str, tuple[PacePoint, ...]] = field(default_factory=dict)
     """By measure ("order.events"): campaign minute, and the sum since the campaign's start."""
+    plans: Plans = field(default_factory=Plans)
     scale: float = 1.0  # below 1: a rehearsal, capacity lines are multiplied by this
 
     @property
@@ -126,12 +129,22 @@ class Campaign:
         return round(self.gmv_fen * of_target * self.share_due(now_ms))
 
     def rehearsed(self, start_ms: int) -> "Campaign":
-        """The same campaign in small: clock from `start_ms`, targets and lines scaled."""
+        """The same campaign in small: clock from `start_ms`, targets, lines and last year scaled;
+        duty stays as it is.
+        """
         if self.rehearsal is None:
             raise ValueError(f"expected a [rehearsal] table in campaign {self.name}, found none")
         plan = self.rehearsal
         long_ms, short_ms = self.end_ms - self.start_ms, plan.duration_s * 1000
         squeeze = short_ms / long_ms
+
+        def scaled(curve: tuple[PacePoint, ...]) -> tuple[PacePoint, ...]:
+            """A rehearsal with a pace of its own had that pace last year, too."""
+            if not plan.curve or not curve:
+                points = ((point.minute * squeeze, point.share) for point in curve)
+            else:
+                points = ((point.minute, point.share * curve[-1].share) for point in plan.curve)
+            return tuple(PacePoint(minute, total * plan.gmv_scale) for minute, total in points)
 
         def moved(at_ms: int) -> int:
             return start_ms + round((at_ms - self.start_ms) * short_ms / long_ms)
@@ -154,13 +167,16 @@ class Campaign:
             waves=tuple(replace(wave, at_ms=moved(wave.at_ms)) for wave in self.waves),
             rehearsal=None,
             scale=plan.scale,
+            last_year={name: scaled(curve) for name, curve in self.last_year.items()},
         )
 
 
-def parse(text: str, name: str) -> Campaign:
-    """The campaign of a TOML text; `name` is the file in errors. CampaignError lists all."""
+def parse(text: str, name: str, beside: Beside = nothing_beside) -> Campaign:
+    """The campaign of a TOML text; `name` is the file in errors, `beside` reads the files that it
+    names. CampaignError lists all.
+    """
     notes = Notes(name)
-    campaign = _read(_document(text, notes), notes, _short_hash(text))
+    campaign = _read(_document(text, notes), notes, text, beside)
     if notes.problems:
         raise CampaignError(tuple(notes.problems))
     return campaign
@@ -177,7 +193,7 @@ def load(path: str | Path, rehearsal_start_ms: int | None = None) -> Campaign:
     except UnicodeDecodeError as error:
         problem = Problem(str(path), "", "UTF-8 text", f"bad bytes at offset {error.start}")
         raise CampaignError((problem,)) from error
-    campaign = parse(text, file.name)
+    campaign = parse(text, file.name, lambda name: (file.parent / name).read_text(encoding="utf-8"))
     return campaign if rehearsal_start_ms is None else campaign.rehearsed(rehearsal_start_ms)
 
 
@@ -192,7 +208,7 @@ def _document(text: str, notes: Notes) -> Reader:
         raise CampaignError((Problem(notes.file, "", "valid TOML", str(error)),)) from error
 
 
-def _read(root: Reader, notes: Notes, version: str) -> Campaign:
+def _read(root: Reader, notes: Notes, text: str, beside: Beside) -> Campaign:
     head = sections.read_head(root.table("campaign"))
     labels = names.read_labels(root.table("labels"))
     titles = names.read_titles(root.optional("titles"), labels)
@@ -203,14 +219,22 @@ def _read(root: Reader, notes: Notes, version: str) -> Campaign:
     if targets.gmv_fen and not pace:
         notes.add("pace.curve", "a pace curve, because targets.gmv_fen is set", MISSING)
     phases = sections.read_phases(root, head)
+    history = read_history(root.optional("last_year"), head.duration_minutes, beside)
     world = sections.World(
         labels=labels,
         cuts=extra,
-        known=Known(tuple(capacity), has_target=bool(targets.gmv_fen and pace)),
+        known=Known(
+            tuple(capacity),
+            has_target=bool(targets.gmv_fen and pace),
+            last_year=tuple(history.curves),
+        ),
         paced_regions=targets.by_region,
         phases=(*(phase.id for phase in phases if phase.id), OUTSIDE),
     )
     rules = read_rules(root, world)
+    channels = sections.read_channels(root.optional("channels"))
+    plans = read_plans(root, channels=tuple(channels), start_ms=head.start_ms, end_ms=head.end_ms)
+    check_rules(root, rules, plans)
     campaign = Campaign(
         name=head.name,
         title=head.title,
@@ -228,10 +252,12 @@ def _read(root: Reader, notes: Notes, version: str) -> Campaign:
         phases=phases,
         waves=sections.read_waves(root, head),
         rehearsal=sections.read_rehearsal(root),
-        channels=sections.read_channels(root.optional("channels")),
+        channels=channels,
         rules=rules,
-        version=version,
+        version=_short_hash(text + history.text),
         folds=read_folds(root, rules),
+        last_year=history.curves,
+        plans=plans,
     )
     root.done()
     return campaign

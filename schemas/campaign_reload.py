@@ -65,7 +65,7 @@ class CampaignFile:
     def __init__(self, path: str | Path, rehearsal_start_ms: int | None, now_ms: int) -> None:
         self._path = Path(path)
         self._start_ms = rehearsal_start_ms
-        self._taken = self._seen = _signature(self._path)
+        self._taken = self._seen = _signatures(self._path)
         self._looked_ms = now_ms
         self.campaign = load(path, rehearsal_start_ms)
         self.loaded_ms = now_ms
@@ -82,7 +82,7 @@ class CampaignFile:
         if abs(now_ms - self._looked_ms) < POLL_MS:
             return None
         self._looked_ms = now_ms
-        seen, self._seen = self._seen, _signature(self._path)
+        seen, self._seen = self._seen, _signatures(self._path)
         if self._seen == self._taken or self._seen != seen:
             return None
         self._taken = self._seen
@@ -109,6 +109,11 @@ class CampaignFile:
 
 def _counted_by(campaign: Campaign) -> tuple[str, int, int]:
     return campaign.fingerprint, campaign.start_ms, campaign.end_ms
+
+
+def _signatures(path: Path) -> tuple[tuple[int, ...], ...]:
+    """Of the file, and of the curves beside it that it may name."""
+    return tuple(_signature(each) for each in (path, *sorted(path.parent.glob("*.csv"))))
 
 
 def _signature(path: Path) -> tuple[int, ...]:

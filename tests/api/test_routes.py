@@ -95,6 +95,20 @@ def test_campaign_names_everything_that_status_speaks_of() -> None:
     assert body["rehearsal_scale"] == campaign().scale
 
 
+def test_a_playbook_is_read_where_the_alert_says() -> None:
+    """Every rule's playbook is served, with its steps in both languages."""
+    names = {rule.playbook for rule in campaign().rules if rule.playbook}
+    assert names
+    for name in names:
+        found = get(f"/api/v1/playbooks/{name}").json()
+        assert (found["id"], found["lane"]) == (name, "real")
+        assert found["owner"] in campaign().plans.departments
+        assert all(step["zh"] and step["en"] for step in found["steps"])
+    missing = get("/api/v1/playbooks/none")
+    assert missing.status_code == 404
+    assert "technical_failure" in missing.text
+
+
 def test_health_names_its_parts() -> None:
     body = get("/healthz", late_ms=1500).json()
 

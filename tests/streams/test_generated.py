@@ -19,7 +19,8 @@ def root(tmp_path: Path) -> Path:
     """A checkout with a campaign and nothing generated yet."""
     campaign = tmp_path / generated.CAMPAIGN
     campaign.parent.mkdir(parents=True)
-    shutil.copy(ROOT / generated.CAMPAIGN, campaign)
+    for file in (ROOT / generated.CAMPAIGN, *(ROOT / generated.CAMPAIGN).parent.glob("*.csv")):
+        shutil.copy(file, campaign.parent)
     return tmp_path
 
 
