@@ -102,7 +102,7 @@ old = {{ requests_per_s = 10, title = {{ zh = "旧", en = "Old" }} }}
 [pace]
 curve = [[0, 0.0], [60, 0.5], [1440, 1.0]]
 {"".join(map(_text, _RULES))}
-{UNUSUAL}"""
+"""
 
 
 @cache
@@ -113,12 +113,18 @@ def campaign() -> Campaign:
     return made
 
 
+@cache
+def learning() -> Campaign:
+    """The same with a rule that learns what is usual."""
+    return parse(TEXT + UNUSUAL, "day.toml")
+
+
 Pulses = Sequence[tuple[Head, Rows]]
 
 
 class Duty:
     """One judge over a topic of pulses, as part_judge composes it; its board travels as bytes, and
-    so does what it learnt.
+    so does what it learnt. left: what one before has learnt; {} for a campaign that learns.
     """
 
     def __init__(
@@ -127,7 +133,7 @@ class Duty:
         last = None if board is None else status.decode(board)
         self.topic = topic
         self.left = dict(left or {})
-        self.judge = Judge(campaign(), last, self.left)
+        self.judge = Judge(campaign() if left is None else learning(), last, self.left)
         self.next = 0 if last is None else last.rewind_offset
 
     def tick(self, now_ms: int, end: int) -> tuple[Board, Sequence[Transition]]:

@@ -1,6 +1,6 @@
 """A judge that was stopped and started again judges on as if nothing had happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -119,12 +119,14 @@ class Teller:
         )
 
 
-def check_restart(story: Story, restarts: set[int]) -> None:
+def check_restart(
+    story: Story, restarts: set[int], left: Mapping[str, bytes] | None = None
+) -> None:
     """Judges that are stopped after these ticks and one that never is: the same boards, the same
     transitions.
     """
-    steady = Duty(story.topic)
-    shaky = Duty(story.topic)
+    steady = Duty(story.topic, left=left)
+    shaky = Duty(story.topic, left=left)
     moved: list[Transition] = []
     for i, tick in enumerate(story.ticks):
         board, changes = steady.tick(tick.now_ms, tick.end)
@@ -133,7 +135,8 @@ def check_restart(story: Story, restarts: set[int]) -> None:
         assert list(same) == list(changes)
         moved += same
         if i in restarts:
-            shaky = Duty(story.topic, status.encode(again), shaky.left)
+            learnt = None if left is None else shaky.left
+            shaky = Duty(story.topic, status.encode(again), learnt)
     check_chain(moved)
 
 
@@ -174,9 +177,9 @@ def test_a_restarted_judge_goes_on_after_gaps_of_minutes_and_weeks(
 @given(SEEDS, st.sets(st.integers(0, 299), min_size=1, max_size=5))
 def test_a_restarted_judge_expects_what_the_one_before_did(seed: int, restarts: set[int]) -> None:
     story = Teller(seed).tell(300)
-    check_restart(story, restarts)
+    check_restart(story, restarts, {})
 
-    steady = Duty(story.topic)
+    steady = Duty(story.topic, left={})
     board = [steady.tick(tick.now_ms, tick.end)[0] for tick in story.ticks][-1]
     expecting = [
         one for one in board.verdicts if one.rule == "unusual" and one.expected is not None

@@ -57,10 +57,10 @@ def run(
         boards.append(board)
         moved += changes
         if i in restarts:
-            duty = Duty(story.topic, status.encode(board), duty.left)
+            duty = Duty(story.topic, status.encode(board))
             past = [made for at, made in reloads.items() if at <= i]
             for made in past[-1:]:
-                duty.judge = Judge(made, board, duty.left)
+                duty.judge = Judge(made, board)
         if i in reloads and duty.judge.reload(reloads[i]):
             duty.next = 0
     return boards, moved
