@@ -7,6 +7,7 @@ more than the cause does, and stays on its own. What is explained is still there
 is only shown, and told, inside its cause.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ Key = tuple[str, str]
 
 def fold(verdicts: Sequence[Verdict], folds: Sequence[Fold]) -> list[Verdict]:
     """The same verdicts; of each open warning with its root cause ("rule|scope", None: it is one)
-    and whether it was the first of the warnings with that root.
+    and whether it was the first of several warnings with that root.
     """
     open_ = {(one.rule, one.scope): one for one in verdicts if one.level}
     if not open_:
@@ -35,6 +36,7 @@ def fold(verdicts: Sequence[Verdict], folds: Sequence[Fold]) -> list[Verdict]:
         for rule in declared.hides:
             causes.setdefault(rule, []).append(declared)
     roots = {key: _root(key, open_, causes) for key in open_}
+    sizes = Counter(roots.values())
     first: dict[Key, Key] = {}
     for key, one in open_.items():  # in the order of the rules: of a tie the first one counts
         root = roots[key]
@@ -48,7 +50,8 @@ def fold(verdicts: Sequence[Verdict], folds: Sequence[Fold]) -> list[Verdict]:
             continue
         root = roots[key]
         cause = None if root == key else "|".join(root)
-        found.append(replace(one, cause=cause, first_out=first[root] == key))
+        is_first = first[root] == key and sizes[root] > 1
+        found.append(replace(one, cause=cause, first_out=is_first))
     return found
 
 

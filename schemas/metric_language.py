@@ -106,6 +106,30 @@ def write(metric: Metric) -> str:
     return text
 
 
+def pattern() -> str:
+    """A regular expression, fit for JavaScript, that takes every metric, and little else: it does
+    not know the campaign's lines, nor how long a span may be.
+    """
+    one = _any(counters())
+    some = rf"(?:{one}|\(\s*{one}(?:\s*\+\s*{one})*\s*\))"
+    over = r"\s+over\s+[0-9]{1,9}(?:s|min|h)"
+    after = r"(?:\s+of\s+capacity\.\S+|\s+vs\s+last\s+(?:[0-9]{1,9}(?:s|min|h)|year))?"
+    forms = (
+        rf"{one}{over}{after}",
+        rf"{some}\s*/\s*{some}{over}",
+        rf"p[0-9]{{1,2}}(?:\.[0-9]{{1,6}})?\s+of\s+{_any(histograms())}{over}",
+        rf"slope\s+of\s+{one}{over}",
+        rf"{_any((TARGETED,))}\s+of\s+target",
+        rf"{_any(USERS)}\s+users",
+        rf"{_any(tuple(_OF_KIND))}\s+of\s+{_any(KINDS)}",
+    )
+    return rf"^\s*(?:{'|'.join(forms)})\s*$"
+
+
+def _any(words: Sequence[str]) -> str:
+    return f"(?:{'|'.join(word.replace('.', '[.]') for word in words)})"
+
+
 class _Words:
     """The tokens of a text, taken one by one."""
 

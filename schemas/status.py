@@ -52,7 +52,7 @@ class Verdict(msgspec.Struct, frozen=True):
     suspended (not judged in this phase) | learning (the baseline knows too little yet).
     expected, deviation: of an adaptive rule, in the rule's unit. projected: the value after the
     rule's early.within_s at the present pace. cause: "rule|scope" of the warning that explains this
-    one; first_out: of the warnings open now it was there first.
+    one; first_out: of several with the same cause it was there first.
     threshold: the enter bound of the present level; next_threshold: that of the level above.
     provisional: seconds inside the window can still change (they lie behind the frontier, before
     the watermark).

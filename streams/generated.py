@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fenghuo.alerts import ladder_table, prometheus
-from fenghuo.schemas import documents
+from fenghuo.schemas import campaign_schema, documents
 from fenghuo.schemas.campaign import load
 
 CAMPAIGN = Path("deploy/campaigns/double11.toml")
@@ -12,7 +12,8 @@ CAMPAIGN = Path("deploy/campaigns/double11.toml")
 def texts(root: Path) -> dict[str, str]:
     """Relative path -> text of every generated file of the checkout at `root`."""
     campaign = load(root / CAMPAIGN)
-    return prometheus.files(campaign) | ladder_table.files(campaign) | documents.files()
+    rendered = prometheus.files(campaign) | ladder_table.files(campaign)
+    return rendered | documents.files() | campaign_schema.files()
 
 
 def write(root: Path, *, check_only: bool) -> list[Path]:

@@ -60,7 +60,7 @@ def test_a_root_has_no_cause_and_is_never_milder_than_what_it_explains(
 
 
 @given(boards(), declared())
-def test_each_group_has_one_first_out_and_none_came_before_it(
+def test_each_group_of_several_has_one_first_out_and_none_came_before_it(
     board: list[Verdict], folds: list[Fold]
 ) -> None:
     groups: dict[str, list[Verdict]] = {}
@@ -71,8 +71,9 @@ def test_each_group_has_one_first_out_and_none_came_before_it(
             assert (one.cause, one.first_out) == (None, False)
     for group in groups.values():
         first = [one for one in group if one.first_out]
-        assert len(first) == 1
-        assert first[0].memory.opened_ms == min(one.memory.opened_ms for one in group)
+        assert len(first) == (len(group) > 1)
+        for one in first:
+            assert one.memory.opened_ms == min(other.memory.opened_ms for other in group)
 
 
 @given(boards(), declared())
@@ -163,4 +164,4 @@ def test_a_category_of_a_region_lies_in_both_and_in_the_total() -> None:
 def test_rules_that_explain_each_other_in_a_circle_end_somewhere() -> None:
     folds = (Fold("errors", ("latency",), "total"), Fold("latency", ("errors",), "total"))
     found = fold([verdict("errors", "total", 4), verdict("latency", "total", 4)], folds)
-    assert sum(one.first_out for one in found) >= 1
+    assert {one.cause for one in found} == {"errors|total", "latency|total"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -176,7 +177,7 @@ def _name(outcome: Outcome) -> int | str:
     return int(outcome.level) if isinstance(outcome, Graded) else outcome.state
 
 
-TestMachine = Machine.TestCase
+TestMachine = pytest.mark.timeout(420)(Machine.TestCase)  # shrinking a failure takes minutes
 TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 # what comes at a tick, for a rule that learns and flaps: (later, value, samples, expected, phase)
