@@ -123,7 +123,7 @@ def _playbook(campaign: Campaign, name: str) -> str:
     """Where a playbook is read; one that the campaign does not tell is named only."""
     if name not in campaign.plans.playbooks:
         return name
-    return f"{campaign.page_url}/api/v1/playbooks/{name}"
+    return f"{campaign.page_url}/#playbook={name}"
 
 
 def alert_name(rule: Rule) -> str:

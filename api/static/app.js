@@ -3,6 +3,7 @@
 import { attr, h, text } from "./dom.js";
 import { clock, duration } from "./format.js";
 import { ages } from "./freshness.js";
+import { keyOf } from "./outlook.js";
 import { books } from "./panels/books.js";
 import { gmv } from "./panels/gmv.js";
 import { header } from "./panels/header.js";
@@ -12,6 +13,7 @@ import { regions } from "./panels/regions.js";
 import { traffic } from "./panels/traffic.js";
 import { warnings } from "./panels/warnings.js";
 import { follow, start } from "./past.js";
+import { playbook } from "./playbook.js";
 import { Stream } from "./stream.js";
 import { choose, fill, WORDS } from "./words.js";
 
@@ -28,6 +30,7 @@ let lang = choose(location.search, document.cookie, navigator.languages);
 let campaign = null;
 let parts = [];
 let banner = null;
+let sheet = null;
 let stream = null;
 const now = { view: null, past: start(null), history: null, cameMs: 0 };
 let levels = null;
@@ -39,6 +42,7 @@ async function boot() {
   stream = new Stream("/api/v1/stream", onView, render);
   setInterval(render, REDRAW_MS);
   setInterval(fetchHistory, HISTORY_MS);
+  addEventListener("hashchange", () => sheet.follow());
 }
 
 /** The campaign, asked for until it comes: the page may be up before the api is. */
@@ -88,7 +92,7 @@ async function fetchHistory() {
 }
 
 function build() {
-  const ctx = { lang, t: WORDS[lang], campaign };
+  const ctx = { lang, t: WORDS[lang], campaign, asked: asked(location.search) };
   attr(root, "lang", ctx.t.lang);
   const isShadow = campaign.lane === "shadow";
   const title = `${ctx.t.brand} · ${campaign.title[lang]}`;
@@ -100,13 +104,22 @@ function build() {
   };
   parts = Object.values(panels);
   banner = h("div.banner", { role: "alert", hidden: "" });
+  sheet = playbook(ctx);
   wall.replaceChildren(
     ...(isShadow ? [h("p.lane", { role: "note" }, ctx.t.shadow)] : []), panels.header.node,
     h("main", h("div.sums", panels.gmv.node, panels.traffic.node), panels.rates.node,
       panels.regions.node, h("aside", panels.warnings.node, panels.recent.node)),
-    panels.books.node, banner,
+    panels.books.node, banner, sheet.node,
   );
   render();
+  sheet.follow();
+}
+
+/** The warning that a notice's link asks for: its key, or null. */
+function asked(search) {
+  const wanted = new URLSearchParams(search);
+  const rule = wanted.get("rule");
+  return rule === null ? null : keyOf({ rule, scope: wanted.get("scope") ?? "total" });
 }
 
 function switchLang() {

@@ -4,6 +4,7 @@ import { attr, h, text } from "../dom.js";
 import { bound, clock, duration, reading, roughly, whole } from "../format.js";
 import { signPlace } from "../level.js";
 import { deviationsOf, reachesIn } from "../outlook.js";
+import { addressOf } from "../playbook.js";
 import { fill } from "../words.js";
 
 /** States without a judgement, each with a look and a word of its own; never green. */
@@ -23,12 +24,14 @@ export function alarm(ctx, key, toggle) {
   const note = h("span.note");
   const more = h("button.more-folded", { type: "button" });
   more.addEventListener("click", () => toggle(key));
+  const plan = h("a.plan", t.playbook);
   const value = h("b.n");
   const limit = h("span.n");
   const next = h("span.n.wide");
   const detail = h("span.detail", chip, first, flaps, since, lasts, samples);
   const node = h("li.alarm", sign.node, h("div.what", title, detail, note),
-    h("div.values", value, h("span.limits", limit, next), more));
+    h("div.values", value, h("span.limits", limit, next), more, plan));
+  attr(node, "data-asked", key === ctx.asked ? "1" : null);
   let shown = null;
   return {
     node,
@@ -46,6 +49,10 @@ export function alarm(ctx, key, toggle) {
       text(chip, stateWord(one, ctx));
       attr(first, "hidden", one.first_out ? null : "");
       attr(flaps, "hidden", one.flapping ? null : "");
+      const planned = one.level > 0 && campaign.playbooks[rule?.playbook];
+      attr(plan, "hidden", planned ? null : "");
+      attr(plan, "href", planned ? addressOf(rule.playbook) : null);
+      attr(plan, "title", planned ? planned[lang] : null);
       attr(more, "hidden", hides ? null : "");
       attr(more, "aria-expanded", String(isOpen));
       text(more, hides ? `${isOpen ? "▾" : "▸"} ${fill(t.folded, { n: hides })}` : "");

@@ -11,18 +11,19 @@ const ROWS_MAX = 40;
 const UNJUDGED_ROWS_MAX = { no_data: 5, learning: 3, suspended: 3 };
 
 /** Warnings first, the highest on top, the longest-standing first; then what is not judged: without
- * data, learning, suspended. */
-export function sorted(verdicts) {
-  const shown = verdicts.filter((one) => one.level > 0 || UNJUDGED.includes(one.state));
+ * data, learning, suspended. The one that is asked for is there whatever it is. */
+export function sorted(verdicts, asked = null) {
+  const shown = verdicts.filter((one) =>
+    one.level > 0 || UNJUDGED.includes(one.state) || keyOf(one) === asked);
   const rank = (one) => (one.level > 0 ? one.level : -1 - UNJUDGED.indexOf(one.state));
   return shown.sort((a, b) => rank(b) - rank(a) || a.since_ms - b.since_ms);
 }
 
 /** The rows to show: not more than a screen, and a few of each state to stand for all. */
-export function fitting(rows) {
-  const found = rows.filter((one) => one.level > 0);
+export function fitting(rows, asked = null) {
+  const found = rows.filter((one) => one.level > 0 || keyOf(one) === asked);
   for (const state of UNJUDGED) {
-    const mine = rows.filter((one) => !(one.level > 0) && one.state === state);
+    const mine = rows.filter((one) => !found.includes(one) && one.state === state);
     found.push(...mine.slice(0, UNJUDGED_ROWS_MAX[state]));
   }
   return found.slice(0, ROWS_MAX);
@@ -67,13 +68,20 @@ export function warnings(ctx) {
     if (!opened.delete(key)) opened.add(key);
     if (last !== null) show(last);
   };
+  let waits = ctx.asked !== null;
+  /** Opens the group that hides the one asked for, once. */
+  const reach = (groups) => {
+    if (!waits) return;
+    const found = groups.find(({ hides }) => hides.some((one) => keyOf(one) === ctx.asked));
+    if (found) opened.add(keyOf(found.one));
+  };
   const made = panel("board", t.warnings, ["order", "traffic"],
     h("div.board-top", head.node, h("div", title, first), ladder.node), list, empty, foot);
   const show = (now) => {
     last = now;
     made.fresh(now);
     const { view } = now;
-    const rows = sorted(view.verdicts);
+    const rows = sorted(view.verdicts, ctx.asked);
     const counts = tally(view.verdicts);
     head.update(view.level);
     attr(title, "class", `headline lv${view.level ?? "n"}`);
@@ -83,12 +91,17 @@ export function warnings(ctx) {
     text(first, worst ? now.nameOf(worst) : quiet);
     ladder.update(counts.levels);
     const groups = folded(rows);
-    const shown = fitting(groups.map((group) => group.one));
+    reach(groups);
+    const shown = fitting(groups.map((group) => group.one), ctx.asked);
     const there = new Set(shown);
     const laid = laidOut(groups.filter((group) => there.has(group.one)), opened);
     keyed(list, kept, laid, ({ one }) => keyOf(one),
       ({ one }) => alarm(ctx, keyOf(one), toggle));
     for (const row of kept.values()) row.refresh(now);
+    if (waits && kept.has(ctx.asked)) {
+      waits = false;
+      kept.get(ctx.asked).node.scrollIntoView({ block: "nearest" });
+    }
     attr(empty, "hidden", rows.length ? "" : null);
     attr(list, "hidden", rows.length ? null : "");
     text(foot, footText(counts, groups.length - shown.length, t));
