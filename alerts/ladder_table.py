@@ -76,7 +76,7 @@ def _about(campaign: Campaign, rule: Rule) -> Iterator[str]:
     yield ""
     yield f"- `{write(rule.metric)}` in {', '.join(rule.scopes)}; {_direction(rule)}"
     if rule.min_samples:
-        yield f"- not judged on fewer than {rule.min_samples} samples"
+        yield f"- not judged on fewer than {f'{rule.min_samples:,}'.replace(',', ' ')} samples"
     if rule.adaptive:
         yield f"- {_learnt(rule.adaptive, rule.unit)}"
     if rule.suspended:

@@ -38,6 +38,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 HISTORY: Final = ROOT / "deploy" / "bench" / "history.jsonl"
 ROUNDS: Final = 3
 INTERRUPTED: Final = 130
+MESSAGES_MAX: Final = 20_000_000
+"""Some 6 GB of a broker's log."""
 PEER: Final = "peer "
 PEERS: Final = "peers"
 """The row of a peer is named with the first; --only takes the second for all of them."""
@@ -70,7 +72,7 @@ def main() -> None:
     outcomes: list[Outcome] = []
     code = 0
     with tempfile.TemporaryDirectory(prefix="fenghuo-bench-") as folder:
-        bench = Bench(options.rounds, options.quick, Path(folder), _say)
+        bench = Bench(options.rounds, options.quick, Path(folder), _say, options.messages)
         try:
             for name, row in rows.items():
                 outcomes.append(measured(name, row, bench))
@@ -160,7 +162,13 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peers-only", metavar="A,B", type=_names, default=(), help="these peers only"
     )
+    parser.add_argument(
+        "--messages", type=int, default=0, metavar="N",
+        help="single JSON messages of a backlog, for gather and peers; 4 million and 2 million",
+    )  # fmt: skip
     options = parser.parse_args(words)
+    if options.messages and not 100_000 <= options.messages <= MESSAGES_MAX:
+        parser.error(f"--messages: expected 100000 to {MESSAGES_MAX}, got {options.messages}")
     options.keep = options.history is not None or not options.quick
     options.history = options.history or HISTORY
     if options.rounds is None:

@@ -131,7 +131,7 @@ Fill = Callable[[Bench, Broker], Written]
 
 
 def _json(bench: Bench, server: Broker) -> Written:
-    messages = bench.size(4_000_000, 1_000_000) // _share(server)
+    messages = (bench.messages or bench.size(4_000_000, 1_000_000)) // _share(server)
     return json_backlog(server.address, labels(), messages, SPAN_MS)
 
 

@@ -38,12 +38,15 @@ class PartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every row is given: how often, how long, where, and whom to tell."""
+    """What every row is given: how often, how long, where, and whom to tell. messages: of a backlog
+    of single JSON messages, for gather and peers alike; 0: what each row takes by itself.
+    """
 
     rounds: int
     quick: bool
     folder: Path
     say: Callable[[str], None]
+    messages: int = 0
 
     def size(self, full: int, quick: int) -> int:
         """A size of the full run, or of the quick one."""

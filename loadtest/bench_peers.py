@@ -43,7 +43,7 @@ def peer(bench: Bench, name: str, folder: Path) -> list[Figure]:
         raise Skip(f"no {script.name} in {folder}: --peers names the folder")
     if not shutil.which("java") or not shutil.which("mvn"):
         raise Skip("the peers' broker needs java and maven")
-    events = bench.size(2_000_000, 500_000)
+    events = bench.messages or bench.size(2_000_000, 500_000)
     home = _home()
     data = bench.folder / "peers-data"
     env = _env(home, data, events) | {"REPEAT": str(bench.rounds)}

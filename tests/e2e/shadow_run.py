@@ -182,10 +182,7 @@ class Life:
         if "shadow" in self.lanes:
             self.lanes["shadow"].__enter__()
         time.sleep(2)
-        for i, event in enumerate(real_stream(self.start_ms)):
-            self.producer.send(event, i % PARTITIONS, shadow=False)
-            if "shadow" in self.lanes:
-                self.run_beside(BESIDE, self.start_ms - 600_000 + i)
+        self.send_all()
         self.producer.flush()
         beside = threading.Thread(target=self._go_on)
         beside.start()
@@ -201,6 +198,17 @@ class Life:
             beside.join()
         self.producer.flush()
         return self.said(view)
+
+    def send_all(self) -> None:
+        """The real stream, and marked records between its events."""
+        for i, event in enumerate(real_stream(self.start_ms)):
+            self.send_one(i, event)
+            if "shadow" in self.lanes:
+                self.run_beside(BESIDE, self.start_ms - 600_000 + i)
+
+    def send_one(self, i: int, event: dict[str, Any] | bytes) -> None:
+        """An event of the real stream."""
+        self.producer.send(event, i % PARTITIONS, shadow=False)
 
     def run_beside(self, count: int, ts: int) -> None:
         """The next marked records of the load run."""

@@ -189,3 +189,11 @@ def test_what_every_row_is_given_cannot_be_changed_by_a_row(tmp_path: Path) -> N
     with pytest.raises(dataclasses.FrozenInstanceError):
         run.rounds = 2  # type: ignore[misc]
     assert run.size(10, 2) == 2
+
+
+def test_a_backlog_of_ones_own_size_is_within_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench._options(["--messages", "10000000"]).messages == 10_000_000
+    for wrong in ("99999", "20000001", "many"):
+        with pytest.raises(SystemExit):
+            bench._options(["--messages", wrong])
+        assert "--messages" in capsys.readouterr().err
