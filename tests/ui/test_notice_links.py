@@ -46,8 +46,7 @@ def test_a_playbook_opens_by_its_address_and_closes(
         seen.page.screenshot(path=tmp_path / f"playbook-{lang}-{size[0]}.png")
 
         seen.page.keyboard.press("Escape")
-        seen.wait(f"!{OPEN}")
-        assert seen.page.evaluate("location.hash") == ""
+        seen.wait(f"!{OPEN} && location.hash === ''")
         assert seen.complaints == []
 
 

@@ -30,7 +30,7 @@ export function alarm(ctx, key, toggle) {
   const next = h("span.n.wide");
   const detail = h("span.detail", chip, first, flaps, since, lasts, samples);
   const node = h("li.alarm", sign.node, h("div.what", title, detail, note),
-    h("div.values", value, h("span.limits", limit, next), more, plan));
+    h("div.values", h("div.reads", plan, value), h("span.limits", limit, next), more));
   attr(node, "data-asked", key === ctx.asked ? "1" : null);
   let shown = null;
   return {
