@@ -16,6 +16,8 @@ from fenghuo.loadtest.plan import Message, Planted
 from fenghuo.schemas.topics import TOPIC_OF
 
 FRAME_ROWS_MAX: Final = 32_768
+FRAME_ROWS_MIN: Final = 1_024
+"""A tick is not cut into smaller frames for the sake of more partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,18 @@ class Tick:
     rng: np.random.Generator
     names: str
     """What the ids of these events begin with."""
+    spread: int = 1
+    """Frames to cut it into at least, if there are rows enough."""
 
 
 def frame_messages(tick: Tick) -> list[Message]:
-    """The tick as frames; one is due when its last event has happened."""
-    count = -(-len(tick.rows) // FRAME_ROWS_MAX)
+    """The tick as frames; one is due when its last event has happened.
+
+    Partitions take turns, and a kind is as fresh as its stalest partition: so each is to get a
+    frame of every tick, as it would from the many producers of a real shop.
+    """
+    size = len(tick.rows)
+    count = max(-(-size // FRAME_ROWS_MAX), min(tick.spread, size // FRAME_ROWS_MIN))
     bounds = [len(tick.rows) * i // count for i in range(count + 1)]
     hits = tick.faults.pick(tick.rng, count, tick.due_ms).tolist()
     paid, fen = _paid(tick.rows)

@@ -198,6 +198,7 @@ def _plan(asked: Asked, where: Where) -> Plan:
         form=asked.form,
         shape=shape(asked.shape),
         faults=bad,
+        partitions=max(where.partitions.values()),
     )
 
 

@@ -18,7 +18,7 @@ from fenghuo.loadtest.people import KINDS, USERS, Crowd, Incident, Kind, Scene, 
 from fenghuo.loadtest.plan import BatchIterator
 from fenghuo.loadtest.shape import CONSTANT, Shape
 
-TICK_MS: Final = 100
+TICK_MS: Final = 50
 POOL_ROWS_MIN: Final = 1 << 16
 POOL_ROWS_MAX: Final = 1 << 22
 USER_STEP: Final = 7_919
@@ -38,6 +38,8 @@ class Storm:
     run: str = "run"
     producer: int = 0
     producers: int = 1
+    partitions: int = 4
+    """Of each topic: a tick of frames is spread over all of them."""
 
     @property
     def rows(self) -> int:
@@ -94,7 +96,8 @@ class Storm:
                 dt = np.arange(count, dtype=np.float32) * np.float32(TICK_MS / count)
                 dt_ms = np.minimum(dt, TICK_MS - 1).astype(np.uint16)
                 names = f"{self.run}-{mine}-{kind[0]}-{number}"
-                yield Tick(taken, dt_ms, due_ms, start_ms + due_ms, self.faults, rng, names)
+                spread = -(-self.partitions // of)
+                yield Tick(taken, dt_ms, due_ms, start_ms + due_ms, self.faults, rng, names, spread)
 
 
 class _Pools:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from fenghuo.loadtest.faults import LATE_FROM_MS, LATE_MS, FaultError, Faults, faults
-from fenghuo.loadtest.frames import FRAME_ROWS_MAX
+from fenghuo.loadtest.frames import FRAME_ROWS_MAX, FRAME_ROWS_MIN
 from fenghuo.loadtest.plan import Message
+from fenghuo.loadtest.storm import TICK_MS
 from tests.loadtest.test_people import SCENE, START, STORM, sent
 
 
@@ -43,12 +44,39 @@ def test_a_frame_is_read_by_others() -> None:
 
 
 def test_large_ticks_are_cut() -> None:
-    storm = replace(STORM, form="frame", rate_per_s=3_000_000, seconds=1)
+    storm = replace(STORM, form="frame", rate_per_s=12_000_000, seconds=1, partitions=1)
     batches = storm.messages(START)
     rows = [message.events for message in next(batches)]
 
     assert max(rows) <= FRAME_ROWS_MAX
-    assert sum(rows) == 300_000
+    assert sum(rows) == 12_000 * TICK_MS
+
+
+@pytest.mark.parametrize("partitions", [1, 4, 7])
+@pytest.mark.parametrize("producers", [1, 2])
+def test_every_partition_gets_a_frame_of_every_tick(partitions: int, producers: int) -> None:
+    """A kind is as fresh as its stalest partition."""
+    storm = replace(
+        STORM,
+        form="frame",
+        rate_per_s=400 * FRAME_ROWS_MIN * partitions,
+        seconds=1,
+        partitions=partitions,
+    )
+    frames: Counter[str] = Counter()
+    for number in range(producers):
+        first = next(storm.part("run", number, producers).messages(START))
+        frames.update(message.topic for message in first)
+        assert all(message.events <= FRAME_ROWS_MAX for message in first)
+
+    assert frames["traffic"] >= partitions
+    assert frames["orders"] >= partitions
+
+
+def test_a_small_tick_is_one_frame_a_kind() -> None:
+    storm = replace(STORM, form="frame", rate_per_s=20 * FRAME_ROWS_MIN, seconds=1)
+
+    assert max(Counter(m.topic for m in next(storm.messages(START))).values()) == 1
 
 
 @pytest.mark.parametrize("rate", [700, 20_000])

@@ -1,13 +1,26 @@
 """Where a worker begins: never somewhere that would be silently wrong."""
 
+from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams.part_gather import HEAD_MS, StartError, coders, is_due, start, terms
+from fenghuo.streams.part_gather import (
+    HEAD_MS,
+    SAFE_MS,
+    StartError,
+    coders,
+    in_turn,
+    is_due,
+    start,
+    terms,
+)
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.duty import campaign
 from tests.laws.river import beginning, source_of
@@ -29,6 +42,37 @@ def test_a_silent_partition_is_published_at_every_safe_tick_and_else_now_and_the
     assert is_due(1, 0, is_safe=False)
     assert is_due(0, HEAD_MS, is_safe=False)
     assert not is_due(0, HEAD_MS - 1, is_safe=False)
+
+
+@given(
+    of=st.integers(1, 24),
+    begin_ms=st.integers(SAFE_MS, 2 * SAFE_MS),
+    steps_ms=st.lists(st.integers(1, 2 * SAFE_MS), min_size=1, max_size=60),
+)
+def test_every_partition_has_a_safe_tick_in_time_and_none_has_two(
+    of: int, begin_ms: int, steps_ms: list[int]
+) -> None:
+    ticks = [begin_ms]
+    for step_ms in steps_ms:
+        ticks.append(ticks[-1] + step_ms)
+    for number in range(of):
+        turns = [now for before, now in pairwise(ticks) if in_turn(number, of, before, now)]
+        crossed = (ticks[-1] - begin_ms) // SAFE_MS
+        if max(steps_ms) <= SAFE_MS:
+            assert crossed <= len(turns) <= crossed + 1
+        assert all(in_turn(number, of, before, before + SAFE_MS) for before in ticks)
+        assert in_turn(number, of, 0, begin_ms), "at the first tick, and when a worker stops"
+
+
+@pytest.mark.parametrize("of", [1, 4, 12, 20])
+def test_partitions_take_turns_with_their_sketches(of: int) -> None:
+    ticks = range(SAFE_MS, 3 * SAFE_MS + 1, 250)
+    at_once = Counter(
+        now for before, now in pairwise(ticks) for i in range(of) if in_turn(i, of, before, now)
+    )
+
+    assert at_once.total() == 2 * of
+    assert set(at_once.values()) == {1}
 
 
 @pytest.mark.parametrize("bounds", [(0, 90), (50, 50), (50, 90), (0, 50)])
