@@ -25,8 +25,10 @@ class Stormy(Life):
     told = ""
 
     def send_all(self) -> None:
+        shadow = self.lanes["shadow"]
         words = ["--rate", str(self.rate), "--seconds", str(self.seconds), "--format", "frame"]
-        storm = self.lanes["shadow"].begin("load", "--shadow", *words)
+        words += ["--api", f"http://127.0.0.1:{shadow.port}/"]
+        storm = shadow.begin("load", "--shadow", *words)
         for i, event in enumerate(real_stream(self.start_ms)):
             self.send_one(i, event)
             time.sleep(self.seconds / EVENTS)
@@ -35,7 +37,7 @@ class Stormy(Life):
         except subprocess.TimeoutExpired:
             storm.kill()
             raise
-        self.told = f"{out}{err}exit code {storm.returncode}"
+        self.told = f"{err}{out}exit code {storm.returncode}"
 
     def run_beside(self, count: int, ts: int) -> None:
         """No other marked records than the load run's own."""
