@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,12 +34,12 @@ def test_the_real_lane_is_the_same_with_and_without_a_load_run(
 ) -> None:
     need("kafka")
     start_ms = now_ms() // 1000 * 1000 - 3_600_000
-    with ExitStack() as stack:
+    with ExitStack() as stack, ThreadPoolExecutor(1) as other:  # each waits for its own silence
         alone = Life(made(tmp_path / "alone"), start_ms, shadow=False, stack=stack)
-        without = alone.run()
-    with ExitStack() as stack:
         life = Life(made(tmp_path / "beside"), start_ms, shadow=True, stack=stack)
+        without_it = other.submit(alone.run)
         beside = life.run()
+        without = without_it.result()
 
         assert len(msgspec.json.decode(without["changes"])) >= 4
         for name, expected in without.items():
