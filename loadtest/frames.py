@@ -47,7 +47,7 @@ def frame_messages(tick: Tick) -> list[Message]:
     """
     size = len(tick.rows)
     count = max(-(-size // FRAME_ROWS_MAX), min(tick.spread, size // FRAME_ROWS_MIN))
-    bounds = [len(tick.rows) * i // count for i in range(count + 1)]
+    bounds = [size * i // count for i in range(count + 1)]
     hits = tick.faults.pick(tick.rng, count, tick.due_ms).tolist()
     paid, fen = _paid(tick.rows)
     messages = []

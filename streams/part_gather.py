@@ -155,7 +155,7 @@ class GatherPart(Part):
         self._reading = asyncio.Event()
         self._reading.set()
         self._log = ""
-        self._tick_ms = 0
+        self._ticked_ms = 0
         self._users: dict[TP, Users] = {}
         self._writer = secrets.token_hex(4)
         self._superseded: dict[TP, list[str]] = {}
@@ -232,7 +232,7 @@ class GatherPart(Part):
         now = now_ms()
         records: list[Record] = []
         positions: dict[TP, Position] = {}
-        before_ms, self._tick_ms = self._tick_ms, now
+        before_ms, self._ticked_ms = self._ticked_ms, now
         metrics.PENDING.labels(self.name).set(self._pending())
         states = list(self._states.items())
         for number, (tp, state) in enumerate(states):
@@ -258,7 +258,7 @@ class GatherPart(Part):
         self._positions.update(positions)
 
     async def on_stop(self) -> None:
-        self._tick_ms = 0  # everybody's turn
+        self._ticked_ms = 0  # everybody's turn
         await self.on_tick()
 
     async def _visitors(self) -> dict[str, visitors.Part]:

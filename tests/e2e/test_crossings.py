@@ -17,7 +17,7 @@ from tests.e2e.river import River
 from tests.e2e.shadow_run import stored
 from tests.parts.tansu import tansu as tansu_part
 
-CROSSINGS = 40
+CROSSINGS = 100
 
 
 @given(st.integers(0, 2 * bench.REGIONS), st.integers())
