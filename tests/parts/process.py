@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+GROUP_S = 3.0
 LOG_TAIL_LINES = 30
 # Below the kernel's ephemeral range: a client that retries a dead port in that range may connect
 # to itself, and then the server cannot have its port back.
@@ -100,6 +101,7 @@ class Process:
             return None
         self._signal(signal.SIGKILL)
         code = self._child.wait(10)
+        self._wait_group()
         _started.discard(self)
         return code
 
@@ -108,9 +110,25 @@ class Process:
         last = "\n".join(text.splitlines()[-lines:])
         return f"--- last {lines} lines of {self.log.name} ---\n{last}"
 
+    def _wait_group(self) -> None:
+        """Until the others of a killed group are gone too: they die a moment after the signal."""
+        deadline = time.monotonic() + GROUP_S
+        while _living(self.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+
+def _living(group: int) -> bool:
+    """Whether a process group has members; the dead that nobody has waited for do not count."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, of, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(of) == group and state not in "ZX":
+                return True
+    return False
 
 
 def free_port() -> int:
