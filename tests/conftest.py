@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.parts import chromium as chromium_part
 from tests.parts import clickhouse as clickhouse_part
@@ -28,6 +29,19 @@ PARTS: dict[str, Callable[[], str | None]] = {
 # Fast tests first, browser tests last: Playwright keeps the event loop of the thread for itself.
 SLOW_MARKS = ("slow", "real", "browser")
 SLOW_TIMEOUT_S = 180
+
+# One profile for every property, whatever CI or the environment says: the same examples each
+# time, and no limit on time, for a busy machine is no defect.
+settings.register_profile(
+    "fenghuo",
+    derandomize=True,
+    deadline=None,
+    max_examples=70,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("fenghuo")
 
 # Every child of this session inherits the mark, however deep and detached it is.
 os.environ[leftovers.MARK] = uuid.uuid4().hex

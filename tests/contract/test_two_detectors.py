@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fenghuo.alerts.machine import advance
@@ -168,14 +168,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=20,
-    database=None,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_both_detectors_are_at_the_same_level_at_every_tick(world: World) -> None:
     told = _prometheus(world)

@@ -173,7 +173,7 @@ def test_a_restarted_judge_goes_on_after_gaps_of_minutes_and_weeks(
     check_restart(Teller(seed, gap_s=(30, 200, 300, 3_000_000)).tell(25), restarts)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(SEEDS, st.sets(st.integers(0, 299), min_size=1, max_size=5))
 def test_a_restarted_judge_expects_what_the_one_before_did(seed: int, restarts: set[int]) -> None:
     story = Teller(seed).tell(300)

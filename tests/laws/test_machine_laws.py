@@ -178,7 +178,7 @@ def _name(outcome: Outcome) -> int | str:
 
 
 TestMachine = pytest.mark.timeout(420)(Machine.TestCase)  # shrinking a failure takes minutes
-TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=150, stateful_step_count=40)
 
 # what comes at a tick, for a rule that learns and flaps: (later, value, samples, expected, phase)
 steps = st.lists(

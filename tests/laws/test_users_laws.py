@@ -70,7 +70,7 @@ def count(sketches: Sketches, name: tuple[str, str]) -> int:
     return next(e.users for e in visitors.estimates([part]) if (e.measure, e.region) == name)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SEEDS, SIZES, st.sampled_from([3, 900, 9_000, 10**9]), st.lists(st.integers(0, 60_000)))
 def test_the_short_way_gives_the_librarys_own_sketch(
     seed: int, rows: int, users: int, cuts: list[int]
@@ -80,7 +80,7 @@ def test_the_short_way_gives_the_librarys_own_sketch(
     assert added(code, user, sorted(cuts)) == by_the_library(code, user)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(SEEDS, st.integers(1, 30_000), st.integers(0, 30_000), st.integers(0, 30_000))
 def test_a_restart_anywhere_counts_nobody_twice_and_forgets_nobody(
     seed: int, rows: int, died: int, began: int
@@ -98,7 +98,7 @@ def test_a_restart_anywhere_counts_nobody_twice_and_forgets_nobody(
             assert count(after, name) == count(whole, name)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(SEEDS, st.permutations(range(4)), st.lists(st.integers(0, 3), max_size=4))
 def test_unions_mind_neither_order_nor_repeats(
     seed: int, order: list[int], again: list[int]

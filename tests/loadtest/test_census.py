@@ -7,7 +7,7 @@ from collections import Counter as Tally
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import census
@@ -65,7 +65,6 @@ def excused(sent: Sent) -> bool:
     return any(first <= sent.number <= last for first, last in UNSURE[sent.producer])
 
 
-@settings(deadline=None)
 @given(logs(), st.integers(1, 9), st.booleans())
 def test_a_census_counts_every_record_by_what_became_of_it(
     log: list[Sent], at_once: int, shadow: bool
@@ -147,7 +146,6 @@ def test_a_run_of_too_many_records_is_not_counted() -> None:
         Counter(produced(numbers=(Numbers(0, (1 << 32) + 1),)), shadow=False)
 
 
-@settings(deadline=None)
 @given(logs(), st.integers(1, 9), st.integers(1, 30))
 def test_a_record_lies_where_it_is_looked_for(log: list[Sent], at_once: int, together: int) -> None:
     counting = counter(shadow=False)

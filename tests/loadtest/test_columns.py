@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import columns
@@ -29,7 +29,6 @@ def cell(kind: str, spec: Field, **row: str | None) -> tuple[object, object]:
     return frame.select(made.value.alias("v"), made.reason.alias("r")).row(0)
 
 
-@settings(deadline=None)
 @given(
     price=st.decimals(min_value=0, max_value=99_999, places=2)
     | st.decimals(min_value=0, max_value=99_999, places=3),
@@ -48,7 +47,6 @@ def test_a_price_times_a_quantity_is_exact(price: Decimal, quantity: int) -> Non
     assert reason is None or thousandths > 10**12
 
 
-@settings(deadline=None)
 @given(
     left=st.decimals(min_value=-(10**9), max_value=10**9, places=6),
     right=st.decimals(min_value=-(10**9), max_value=10**9, places=6),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest.expect import (
@@ -27,7 +27,6 @@ SEEN = st.builds(Seen, PRODUCED, PROOFS, WATCHED)
 WIDER = {"<": "<=", ">": ">=", "==": "<="}
 
 
-@settings(deadline=None)
 @given(NAMES, SIGNS, BOUNDS, st.sampled_from(("", " ", "  ")))
 def test_an_expectation_is_read_and_written_alike(
     name: str, op: str, bound: str, space: str
@@ -81,7 +80,6 @@ def test_what_cannot_be_read_is_said_with_the_cure(text: str, words: str) -> Non
         expectation(text)
 
 
-@settings(deadline=None)
 @given(NAMES, SIGNS, st.integers(0, 9), SEEN)
 def test_no_measure_passes_without_samples(name: str, op: str, bound: int, seen: Seen) -> None:
     found = gate(expectation(f"{name}{op}{bound}"), seen)
@@ -116,7 +114,6 @@ def test_of_a_run_that_delivered_nothing_it_is_not_said_that_nothing_was_lost(te
     assert gate(expectation(text), seen).outcome == "invalid"
 
 
-@settings(deadline=None)
 @given(st.integers(1, 99_999))
 def test_a_percentile_needs_samples_to_speak_of(count: int) -> None:
     seen = Seen(produced(), proof(), watched(fresh=histogram(*[5.0] * count)))
@@ -190,7 +187,6 @@ def test_what_was_watched_for_and_never_came_fails() -> None:
     assert found.reason == "settled_ms never came, expected < 5 000 ms"
 
 
-@settings(deadline=None)
 @given(PRODUCED)
 def test_an_encoded_histogram_gives_rising_quantiles(made: Any) -> None:
     found, count = quantiles(made.acked)
@@ -201,7 +197,6 @@ def test_an_encoded_histogram_gives_rising_quantiles(made: Any) -> None:
     assert bool(quantiles(made.acked)[0]) == (count > 0)
 
 
-@settings(deadline=None)
 @given(NAMES, st.sampled_from(sorted(WIDER)), st.integers(0, 9), SEEN)
 def test_a_wider_bound_passes_what_a_narrower_passed(
     name: str, op: str, bound: int, seen: Seen

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -45,7 +45,6 @@ def second(number: int) -> Sample:
     return sample(number * 1_000, 1_000 * number, fresh_ms=100 * number, **rest)
 
 
-@settings(deadline=None)
 @given(st.lists(samples, max_size=15), st.integers(0, 1_000), st.lists(st.floats(0, 1e6)))
 def test_anything_can_be_shown(seen: list[Sample], seconds: int, curve: list[float]) -> None:
     panel = Panel("a run", seconds, curve)

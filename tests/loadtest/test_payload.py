@@ -20,7 +20,7 @@ LABELS = dict.fromkeys(CHOICES, ("east", "other")) | {"action": ("view",), "type
 PAID = b'{"status":"paid","amount_fen":7}'
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.sampled_from(["json", "frame"]))
 def test_a_storm_adds_up_to_what_it_says(seed: int, form: str) -> None:
     scene = Scene(labels=LABELS, seed=seed)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest.books import Books, Fate
@@ -92,7 +92,6 @@ def hop(proof: Proof, name: str) -> Any:
     return next(found for found in proof.hops if found.name == name)
 
 
-@settings(deadline=None)
 @given(closing())
 def test_a_run_without_a_difference_closes(case: Case) -> None:
     proof = prove(*case)
@@ -109,7 +108,6 @@ def test_a_run_without_a_difference_closes(case: Case) -> None:
         assert fate.log == fate.accepted + fate.late + fate.refused
 
 
-@settings(deadline=None)
 @given(closing(), st.sampled_from(["stored", "told"]), st.data())
 def test_one_event_or_fen_too_few_or_too_many_is_found(
     case: Case, where: str, data: st.DataObject
@@ -133,7 +131,6 @@ def test_one_event_or_fen_too_few_or_too_many_is_found(
     assert proof.lost == expected
 
 
-@settings(deadline=None)
 @given(closing(), st.data())
 def test_one_event_not_counted_is_found(case: Case, data: st.DataObject) -> None:
     books, census, before, then = case
@@ -149,7 +146,6 @@ def test_one_event_not_counted_is_found(case: Case, data: st.DataObject) -> None
     assert f" events of {kind}, " in proof.problems[0]
 
 
-@settings(deadline=None)
 @given(closing(), st.data())
 def test_kinds_do_not_make_up_for_one_another(case: Case, data: st.DataObject) -> None:
     books, census, before, then = case
@@ -165,7 +161,6 @@ def test_kinds_do_not_make_up_for_one_another(case: Case, data: st.DataObject) -
     assert hop(proof, "store").paid_amount_fen == hop(proof, "log").paid_amount_fen
 
 
-@settings(deadline=None)
 @given(closing(), st.data())
 def test_an_acknowledged_record_that_is_not_in_the_log_is_lost(
     case: Case, data: st.DataObject
@@ -185,7 +180,6 @@ def test_an_acknowledged_record_that_is_not_in_the_log_is_lost(
     assert "1 acknowledged records are not in the log (0: 5 to 5)" in proof.problems[0]
 
 
-@settings(deadline=None)
 @given(closing(), st.data())
 def test_what_is_in_the_log_again_hides_no_loss(case: Case, data: st.DataObject) -> None:
     books, census, before, _ = case
@@ -206,7 +200,6 @@ def test_what_is_in_the_log_again_hides_no_loss(case: Case, data: st.DataObject)
     assert any("more than once" in text for text in proof.problems)
 
 
-@settings(deadline=None)
 @given(closing())
 def test_records_of_others_leave_later_hops_untold(case: Case) -> None:
     books, census, before, then = case
@@ -220,7 +213,6 @@ def test_records_of_others_leave_later_hops_untold(case: Case) -> None:
     assert proof.lost == 0  # the log itself was read
 
 
-@settings(deadline=None)
 @given(closing(), st.sampled_from(["shown", "stored", "told"]))
 def test_a_hop_that_could_not_be_asked_leaves_it_open(case: Case, where: str) -> None:
     books, census, before, then = case

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import figures, report
@@ -61,7 +61,6 @@ def test_the_json_reads_as_it_did() -> None:
     assert text == golden("load_report.json", text)
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_any_run_comes_back_from_its_json_with_every_measure(found: Run) -> None:
     encoded = report.as_json(found)
@@ -72,7 +71,6 @@ def test_any_run_comes_back_from_its_json_with_every_measure(found: Run) -> None
     assert told["exit_code"] == found.verdict.exit_code
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_any_run_is_told_in_lines_that_a_terminal_shows_as_they_are(found: Run) -> None:
     lines = report.text(found).split("\n")
@@ -143,7 +141,6 @@ def test_shares_have_three_digits(part: int, whole: int, text: str) -> None:
     assert figures.share(part, whole) == text
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(0, 9_999))
 def test_a_figure_is_written_with_the_decimals_that_matter(whole: int, decimals: int) -> None:
     value = whole + decimals / 10_000

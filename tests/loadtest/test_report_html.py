@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import report_html
@@ -64,7 +64,6 @@ def test_the_page_reads_as_it_did() -> None:
     assert page == golden("load_report.html", page)
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_any_run_makes_a_page_that_is_well_formed_and_complete(found: Run) -> None:
     page = report_html.page(found)
@@ -183,7 +182,6 @@ POINTS = st.lists(st.tuples(st.floats(-1e3, 1e9), VALUES), max_size=50)
 LINES = st.lists(st.tuples(st.text(max_size=40), POINTS), max_size=6)
 
 
-@settings(deadline=None)
 @given(LINES, st.booleans(), st.booleans(), st.none() | st.tuples(st.just(0.0), st.floats(1, 1e9)))
 def test_any_points_make_a_chart_inside_its_picture(
     lines: Any, ends: bool, log: bool, span: Any

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import seen
@@ -44,7 +44,6 @@ def ranges(numbers: set[int]) -> Ranges:
     return found
 
 
-@settings(deadline=None)
 @given(calls(), spans)
 def test_gaps_are_the_complement_of_what_was_seen(
     given_calls: tuple[int, list[list[int]]], excused: Ranges
@@ -59,7 +58,6 @@ def test_gaps_are_the_complement_of_what_was_seen(
     assert list(found.gaps(excused)) == ranges(set(range(size)) - known)
 
 
-@settings(deadline=None)
 @given(calls())
 def test_a_number_is_new_once(given_calls: tuple[int, list[list[int]]]) -> None:
     size, added = given_calls
@@ -74,7 +72,6 @@ def test_a_number_is_new_once(given_calls: tuple[int, list[list[int]]]) -> None:
     assert found.has(every).tolist() == [number in known for number in range(size)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, SIZE_MAX), max_size=40), spans)
 def test_within_is_what_the_ranges_say(numbers: list[int], excused: Ranges) -> None:
     expected = [any(first <= n <= last for first, last in excused) for n in numbers]
@@ -82,7 +79,6 @@ def test_within_is_what_the_ranges_say(numbers: list[int], excused: Ranges) -> N
     assert within(np.array(numbers, np.int64), excused).tolist() == expected
 
 
-@settings(deadline=None)
 @given(spans, st.integers(0, 5))
 def test_ranges_that_are_not_kept_are_counted(found: Ranges, most: int) -> None:
     kept, numbers = first_of(iter(found), most)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest.expect import DEFAULT, MEASURES, OPS, expectation
@@ -176,7 +176,6 @@ def test_a_run_of_which_nothing_was_expected_says_so() -> None:
     assert found.reasons == ("nothing was expected, and the books were not proven",)
 
 
-@settings(deadline=None)
 @given(PRODUCED, PROOFS, WATCHED, GATES)
 def test_invalid_before_fail_before_pass(
     made: Any, proven: Any, seen: Any, expected: list[Any]
@@ -198,7 +197,6 @@ def test_invalid_before_fail_before_pass(
         assert gate.outcome == "passed" or any(gate.reason in reason for reason in found.reasons)
 
 
-@settings(deadline=None)
 @given(PROOFS, WATCHED, GATES)
 def test_no_proof_and_no_gate_saves_an_invalid_run(
     proven: Any, seen: Any, expected: list[Any]

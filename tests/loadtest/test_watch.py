@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.loadtest import watch
@@ -32,7 +32,6 @@ def views(draw: st.DrawFn) -> list[tuple[int, View]]:
     ]
 
 
-@settings(deadline=None)
 @given(views(), st.integers(1, 2_000), st.sampled_from([7, 100_000]))
 def test_every_millisecond_of_the_run_is_timed_once(
     seen: list[tuple[int, View]], span_ms: int, at_once: int

@@ -1,6 +1,9 @@
 """The rules of the house, held against every file. A failure reads `path:line: error: what`."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 
@@ -43,6 +46,26 @@ def test_rule_of_the_house(rule: Callable[[Source], Iterator[str]]) -> None:
 
     if broken:
         pytest.fail("\n" + "\n".join(broken), pytrace=False)
+
+
+@pytest.mark.parametrize("ci", ["", "true"], ids=["at home", "in CI"])
+def test_properties_are_tried_alike_at_home_and_in_ci_and_know_no_deadline(ci: str) -> None:
+    shown = "from hypothesis import settings as s; d = s.default; print(d.deadline, d.derandomize)"
+    command = [sys.executable, "-c", f"import tests.conftest; {shown}"]
+    known = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=known | ({"CI": ci} if ci else {}), capture_output=True, text=True
+    )
+
+    assert done.stdout.split() == ["None", "True"], done.stderr
+
+
+def test_one_hypothesis_profile_for_all() -> None:
+    own = re.compile(r"register_profile|load_profile|deadline=|derandomize=|database=")
+    homes = {"tests/conftest.py", "tests/tidy/test_house.py"}
+    tests = [s for s in sources() if s.path.startswith("tests/") and s.is_python]
+
+    assert [s.path for s in tests if s.path not in homes and own.search(s.text)] == []
 
 
 def test_every_module_of_the_table_exists() -> None:
