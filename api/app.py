@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fenghuo.api import errors, routes
 from fenghuo.api.board import Latest
@@ -21,6 +20,7 @@ from fenghuo.api.crowd import Crowd, Known
 from fenghuo.api.feed import Feed
 from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
+from fenghuo.api.outer import Outer
 from fenghuo.api.pages import Pages
 from fenghuo.api.reader import BoardSource, Reader
 from fenghuo.api.stores import Stores
@@ -36,16 +36,6 @@ GRACE_S = 2
 """How long a request may go on after a stop was asked for."""
 DEAD_PEER_MS = 20_000
 """A connection that takes no byte for this long is dropped by the kernel, buffer and all."""
-CONTENT_SECURITY = (
-    b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
-    b" form-action 'none'; frame-ancestors 'none'"
-)
-SECURITY = (
-    (b"content-security-policy", CONTENT_SECURITY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
 
 
 def now_ms() -> int:
@@ -115,7 +105,7 @@ def create_app(
     )
     app.router.routes.append(Route(STREAM, endpoint=feed, methods=["GET"]))
     app.include_router(routes.make(parts))
-    app.add_middleware(_Outer, metrics=metrics)
+    app.add_middleware(Outer, metrics=metrics)
     return app
 
 
@@ -179,28 +169,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
         await super().shutdown(sockets)
-
-
-class _Outer:
-    """Around every answer: security headers and the count. Pure ASGI, so that streams stream."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *SECURITY]
-                route = getattr(scope.get("route"), "path", "unmatched")
-                self._metrics.requests.labels(route, str(message["status"])).inc()
-            await send(message)
-
-        await self._app(scope, receive, guarded)
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -15,6 +15,8 @@ from fenghuo.schemas.store import StoreError
 LOG = logging.getLogger(__name__)
 VALUE_CHARS_MAX = 80
 """How much of a bad value an error repeats."""
+ALLOW = "GET, HEAD, OPTIONS"
+"""What every address takes: the window is for looking."""
 
 _CURES = {
     404: ("not_found", "see /api/v1/status, /api/v1/totals, /api/v1/history, /api/v1/stream"),
@@ -72,6 +74,10 @@ async def _on_api_error(_: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": ALLOW}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=error.headers)
     code, cure = _CURES.get(status, (HTTPStatus(status).phrase.lower().replace(" ", "_"), ""))
     message = f"{request.method} {shown(request.url.path)}: {error.detail}".lower()
     response = ApiError(status, code, message=message, cure=cure).response()

@@ -80,7 +80,7 @@ def read_head(table: Reader) -> Head:
         start_ms=start_ms or 0,
         end_ms=(start_ms or 0) + DAY_MS if end_ms is None or start_ms is None else end_ms,
         utc_offset_minutes=table.integer("utc_offset_minutes", -720, 840, default=480),
-        page_url=_read_address(table, "page_url", default=PAGE_URL),
+        page_url=_read_address(table, "page_url", default=PAGE_URL).rstrip("/"),
     )
     table.done()
     return head

@@ -39,7 +39,7 @@ let askedMs = 0;
 async function boot() {
   campaign = await fetchCampaign();
   build();
-  stream = new Stream("/api/v1/stream", onView, render);
+  stream = new Stream("api/v1/stream", onView, render);
   setInterval(render, REDRAW_MS);
   setInterval(fetchHistory, HISTORY_MS);
   addEventListener("hashchange", () => sheet.follow());
@@ -49,7 +49,7 @@ async function boot() {
 async function fetchCampaign() {
   for (;;) {
     try {
-      const answer = await fetch("/api/v1/campaign");
+      const answer = await fetch("api/v1/campaign");
       if (answer.ok) return await answer.json();
     } catch {
       // the line is down: again
@@ -78,7 +78,7 @@ async function fetchHistory() {
   const step = Math.min(86_400, Math.ceil((end - begin) / 1000 / HISTORY_POINTS));
   const span = `from_ms=${begin}&to_ms=${end}&step=${step}`;
   try {
-    const answer = await fetch(`/api/v1/history?metric=order.paid_amount_fen&${span}`);
+    const answer = await fetch(`api/v1/history?metric=order.paid_amount_fen&${span}`);
     if (!answer.ok) return;
     const { series, from_ms: from, step_s: stepS } = await answer.json();
     let sum = 0;
@@ -124,7 +124,7 @@ function asked(search) {
 
 function switchLang() {
   lang = lang === "zh" ? "en" : "zh";
-  document.cookie = `lang=${lang}; path=/; max-age=${YEAR_S}; samesite=lax`;
+  document.cookie = `lang=${lang}; path=${location.pathname}; max-age=${YEAR_S}; samesite=lax`;
   const address = new URL(location.href);
   address.searchParams.delete("lang");
   history.replaceState(null, "", address);

@@ -64,7 +64,7 @@ export function playbook({ t, lang, campaign }) {
 /** A playbook, or the word for why there is none. */
 async function read(name) {
   try {
-    const answer = await fetch(`/api/v1/playbooks/${encodeURIComponent(name)}`);
+    const answer = await fetch(`api/v1/playbooks/${encodeURIComponent(name)}`);
     if (answer.ok) return await answer.json();
     return answer.status === 404 ? "no_playbook" : "playbook_away";
   } catch {

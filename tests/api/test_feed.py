@@ -203,3 +203,18 @@ def test_the_server_stops_within_two_seconds_with_viewers_attached() -> None:
     assert took_s < 2
     # The bare server dies by the signal it was sent; `serve` turns that into a plain 0.
     assert code in (0, -signal.SIGTERM)
+
+
+def test_head_of_the_stream_ends_at_once_and_is_no_viewer() -> None:
+    with running(FakeSource()) as run:
+        run.push(60)
+        link = http.client.HTTPConnection("127.0.0.1", run.port, timeout=5)
+        for _ in range(2):  # the connection goes on behind it
+            link.request("HEAD", "/api/v1/stream")
+            answer = link.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            wait_for(lambda: run.feed.viewers == 0)
+        link.request("GET", "/healthz")
+        assert json.loads(link.getresponse().read())["ok"] is True
+        link.close()

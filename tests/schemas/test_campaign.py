@@ -185,6 +185,12 @@ def test_only_campaign_and_labels_are_required() -> None:
     assert bare.page_url == "http://127.0.0.1:8600"
 
 
+def test_links_of_a_page_below_a_path_have_one_slash() -> None:
+    text = GOOD.replace("[campaign]", '[campaign]\npage_url = "https://wall.example/ops/wall/"', 1)
+
+    assert parse(text, "c.toml").page_url == "https://wall.example/ops/wall"
+
+
 def test_a_rehearsal_is_the_campaign_in_small(small: Campaign) -> None:
     start_ms = 1_700_000_000_000
     short = small.rehearsed(start_ms)
