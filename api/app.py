@@ -24,7 +24,7 @@ from fenghuo.api.outer import Outer
 from fenghuo.api.pages import Pages
 from fenghuo.api.reader import BoardSource, Reader
 from fenghuo.api.stores import Stores
-from fenghuo.schemas import store, topics
+from fenghuo.schemas import addresses, store, topics
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_reload import CampaignFile
 from fenghuo.schemas.settings import Settings
@@ -113,7 +113,8 @@ def serve(settings: Settings) -> None:
     """Build everything and run it until SIGTERM or SIGINT; then stop within GRACE_S."""
     start_ms = settings.rehearsal_start_ms or None
     campaign = CampaignFile(settings.campaign, start_ms, now_ms())
-    stores = Stores(lambda: store.connect(settings.store), store.public(settings.store))
+    public = addresses.store(settings.store).public
+    stores = Stores(lambda: store.connect(settings.store_login), public)
     topic = topics.of(topics.STATUS, settings.lane)
     source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)
     crowd = Crowd(settings.kafka, topics.of(topics.USERS, settings.lane))

@@ -3,11 +3,14 @@ unit and default.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
+from fenghuo.schemas import addresses
+from fenghuo.schemas.addresses import AddressError
 from fenghuo.schemas.lane import REAL, Lane
 
 PREFIX = "FENGHUO_"
@@ -26,7 +29,13 @@ class Settings(msgspec.Struct, frozen=True):
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, host:port, comma-separated."""
     store: str = "chdb:fenghuo-data/store"
-    """chdb:DIR (ClickHouse in process) or clickhouse://user:password@host:9000/database."""
+    """chdb:DIR (ClickHouse in process) or clickhouse://user@host:9000/database. A password in it is
+    taken out and is `store_password` from then on.
+    """
+    store_password: str = ""
+    """The store user's password, as it is."""
+    store_password_file: str = ""
+    """A file whose first line is that password."""
     campaign: str = str(_CAMPAIGNS / "double11.toml")
     """The campaign file."""
     rehearsal_start_ms: int = 0
@@ -70,6 +79,23 @@ class Settings(msgspec.Struct, frozen=True):
     viewers_max: int = 5_000
     """Live viewers of one api process; one more is answered 503."""
 
+    @property
+    def store_login(self) -> str:
+        """The store's address with its password, for `store.connect` alone."""
+        place = addresses.store(self.store)
+        return replace(place, password=self.store_password or place.password).whole
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"Settings({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """All but secrets; tracebacks and logs show settings by this."""
+        return [
+            (name, SECRET[name](value) if name in SECRET else value)
+            for name, value in msgspec.structs.asdict(self).items()
+        ]
+
 
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from FENGHUO_* variables; unknown ones and values of the wrong type raise
@@ -94,7 +120,58 @@ def read(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(f"{name}: expected {' or '.join(choices)}, got {text!r}")
         else:
             values[field.name] = text
-    return Settings(**values)  # type: ignore[arg-type]
+    return _addressed(Settings(**values))  # type: ignore[arg-type]
+
+
+def _addressed(found: Settings) -> Settings:
+    """The settings with addresses as every client understands them, and the password apart."""
+    try:
+        kafka = ",".join(addresses.brokers(found.kafka))
+    except AddressError as error:
+        raise SettingsError(f"{PREFIX}KAFKA: {error}") from None
+    try:
+        place = addresses.store(found.store)
+    except AddressError as error:
+        raise SettingsError(f"{PREFIX}STORE: {error}") from None
+    given = {place.password, found.store_password, _first_line(found.store_password_file)} - {""}
+    if len(given) > 1:
+        raise SettingsError(
+            f"{PREFIX}STORE_PASSWORD: expected one password of the store, got {len(given)} that"
+            f" differ: give it in one of {PREFIX}STORE, {PREFIX}STORE_PASSWORD,"
+            f" {PREFIX}STORE_PASSWORD_FILE"
+        )
+    return msgspec.structs.replace(
+        found, kafka=kafka, store=place.plain, store_password="".join(given), store_password_file=""
+    )
+
+
+def _first_line(path: str) -> str:
+    if not path:
+        return ""
+    name = f"{PREFIX}STORE_PASSWORD_FILE"
+    try:
+        text = Path(path).read_bytes().decode()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsError(f"{name}: cannot read the file it names: {why}") from None
+    if not (line := text.partition("\n")[0].removesuffix("\r")):
+        raise SettingsError(f"{name}: expected a password in the file's first line, got none")
+    return line
+
+
+def _hidden(value: str) -> str:
+    return "***" if value else ""
+
+
+def _public(value: str) -> str:
+    try:
+        return addresses.store(value).public
+    except AddressError:
+        return "***"
+
+
+SECRET = {"store": _public, "store_password": _hidden}
+"""What is shown of the fields that hold, or may hold, a secret."""
 
 
 FOREIGN = frozenset(

@@ -1,7 +1,7 @@
 """The store's port: one small interface, two adapters, so that archive, api and audit speak to
 either the same way.
 
-`clickhouse://user:password@host:9000/database` is a server over the native protocol
+`clickhouse://user@host:9000/database` is a server over the native protocol
 (clickhouse-driver). `chdb:DIR` is ClickHouse in a process of its own that owns the folder (only one
 process may): whoever comes first starts it, everybody talks to it over a Unix socket. It lives in
 `schemas` because streams and api, which never import each other, both need it. One insert is one
@@ -22,10 +22,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pyarrow as pa
+
+from fenghuo.schemas import addresses
 
 Columns = Mapping[str, Sequence[Any]]
 INSERT_ROWS_MAX = 200_000
@@ -65,25 +66,11 @@ class Store(Protocol):
 
 
 def connect(url: str) -> Store:
-    """A store by its URL; raises StoreError when it cannot be reached, ValueError when the URL is
-    not one.
+    """A store by its address (`Settings.store_login`); raises StoreError when it cannot be reached,
+    ValueError when the address is none.
     """
-    if url.startswith("chdb:"):
-        return Chdb(Path(url.removeprefix("chdb:")))
-    if url.startswith("clickhouse://"):
-        return Server(url)
-    raise ValueError(
-        "store: expected chdb:DIR or clickhouse://user:password@host:9000/database, "
-        f"got {public(url)!r}"
-    )
-
-
-def public(url: str) -> str:
-    """The URL without user and password, for pages, logs and errors."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[1]).geturl()
+    place = addresses.store(url)
+    return Chdb(Path(place.folder).expanduser()) if place.folder else Server(place)
 
 
 def bound(sql: str, params: Mapping[str, object] | None) -> str:
@@ -121,17 +108,16 @@ def checked(columns: Columns) -> int:
 class Server:
     """A ClickHouse server over its native protocol."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, place: addresses.StoreAddress) -> None:
         from clickhouse_driver import Client
 
-        parts = urlsplit(url)
-        self.address = public(url)
+        self.address = place.public
         self._client = Client(
-            parts.hostname or "127.0.0.1",
-            port=parts.port or 9000,
-            user=unquote(parts.username or "default"),
-            password=unquote(parts.password or ""),
-            database=parts.path.strip("/") or "default",
+            place.host.strip("[]"),
+            port=place.port,
+            user=place.user,
+            password=place.password,
+            database=place.database,
             connect_timeout=3,
             send_receive_timeout=60,
             client_name="fenghuo",

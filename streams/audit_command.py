@@ -60,7 +60,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             raise CannotTell(
                 f"{topic}/{partition} begins at offset {first}: what was before is gone"
             )
-    store = await asyncio.to_thread(connect, settings.store)
+    store = await asyncio.to_thread(connect, settings.store_login)
     deadline = time.monotonic() + wait_s
     await _gathered(settings, log, {part: end for part, (_, end) in ends.items()}, deadline)
     await _archived(settings, deadline)

@@ -14,7 +14,10 @@ from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.settings import Settings, SettingsError, read
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="烽火 fenghuo: a campaign's watch fires."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they may hold a password
+    help="烽火 fenghuo: a campaign's watch fires.",
 )
 PARTS = ("gather", "judge", "archive", "api")
 
@@ -246,3 +249,10 @@ def main() -> None:
         app()
     except BrokenPipeError:
         sys.stderr.close()
+    except RuntimeError as error:
+        from fenghuo.streams.kafka import KafkaDown
+
+        if not isinstance(error, KafkaDown):
+            raise
+        typer.echo(f"fenghuo: {error}", err=True)
+        sys.exit(2)

@@ -58,7 +58,7 @@ def load(  # noqa: PLR0917  typer reads the options from the signature, `ctx` ho
         chosen.kafka,
         dict.fromkeys(TOPIC_OF.values(), chosen.partitions),
         api or f"http://{chosen.http_host}:{port}/",
-        chosen.store,
+        chosen.store_login,
         Path(chosen.campaign),
     )
     raise typer.Exit(main(Asked(**given, weights=(orders, traffic, complaints)), where))

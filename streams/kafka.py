@@ -3,8 +3,10 @@ and groups.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiokafka
@@ -18,6 +20,8 @@ from fenghuo.schemas.settings import Settings
 
 REACH_S = 60.0
 """How long a starting part waits for the broker."""
+SAY_S = 1.0
+"""A broker that is away for longer is spoken of."""
 ASKED_MAX = 50
 """Fetches, a tenth of a second each, to learn where partitions end."""
 
@@ -32,21 +36,40 @@ def group(part: str, lane: Lane) -> str:
 
 
 async def admin(bootstrap: str, wait_s: float = REACH_S) -> AIOKafkaAdminClient:
-    """A started admin client; waits for the broker to come."""
+    """A started admin client; waits for the broker to come, and says so."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
+    began_s, said = loop.time(), False
     while True:
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
         try:
-            await client.start()
+            with _quiet():
+                await client.start()
             return client
         except (KafkaError, OSError) as error:
             await client.close()
-            if loop.time() > deadline:
+            waited_s = loop.time() - began_s
+            if waited_s > wait_s:
                 raise KafkaDown(
-                    f"no broker at {bootstrap} within {wait_s:.0f} s: {error}"
-                ) from error
+                    f"no broker at {bootstrap} within {wait_s:.0f} s:"
+                    f" is it running, and is FENGHUO_KAFKA its address? ({error})"
+                ) from None
+            if waited_s > SAY_S and not said:
+                said = True
+                line = f"fenghuo: waits for a broker at {bootstrap}, {wait_s:.0f} s at most"
+                print(line, file=sys.stderr, flush=True)
             await asyncio.sleep(0.1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The client logs each try at each server; we say it once."""
+    log = logging.getLogger("aiokafka")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @asynccontextmanager
@@ -58,7 +81,11 @@ async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKa
         enable_auto_commit=False,
         **options,
     )
-    await consumer.start()
+    try:
+        await consumer.start()
+    except (KafkaError, OSError) as error:
+        await consumer.stop()
+        raise KafkaDown(f"no broker answers at {bootstrap}: {error}") from error
     try:
         yield consumer
     finally:

@@ -21,7 +21,7 @@ import mode
 from faust.sensors.monitor import Monitor
 from faust.types import TP
 
-from fenghuo.schemas import topics
+from fenghuo.schemas import addresses, topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
@@ -114,7 +114,7 @@ class Part(ABC):
         session_s = s.session_timeout_ms / 1000
         app = faust.App(
             kafka.group(self.name, s.lane),
-            broker=[f"kafka://{host}" for host in s.kafka.split(",")],
+            broker=[f"kafka://{one}" for one in addresses.brokers(s.kafka)],
             topic_disable_leader=True,
             topic_allow_declare=False,
             table_standby_replicas=0,
@@ -267,7 +267,11 @@ def main(part: Callable[[], Part]) -> int:
     gc.set_threshold(GC_OBJECTS, 20, 50)
 
     async def live() -> int:
-        return await part().run()
+        try:
+            return await part().run()
+        except kafka.KafkaDown as error:
+            print(f"fenghuo: {error}", file=sys.stderr)
+            return 1
 
     code = uvloop.run(live())
     sys.stderr.flush()

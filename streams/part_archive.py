@@ -204,7 +204,7 @@ class ArchivePart(Part):
 
     def _do(self, act: Callable[[Store], None]) -> None:
         if self._store is None:
-            self._store = connect(self.settings.store)
+            self._store = connect(self.settings.store_login)
         act(self._store)
 
 

@@ -4,6 +4,7 @@ clean stop.
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from fenghuo.schemas import addresses
 from fenghuo.schemas.lane import REAL, SHADOW, named
 from fenghuo.schemas.settings import PREFIX, Settings, environment
 from fenghuo.streams.children import Child, stop_all, watch
@@ -53,7 +55,7 @@ def up(
         urls = [f"http://{lane.http_host}:{lane.http_port}/" for lane in lanes]
         children = helpers + [_part(name, lane, folder) for lane in lanes for name in PARTS]
         say(f"烽火 fenghuo: data in {folder}")
-        say(f"broker {settings.kafka}, store {public_store(settings)}")
+        say(f"broker {settings.kafka}, store {addresses.store(settings.store).public}")
         for child in children:
             child.start()
         try:
@@ -64,7 +66,10 @@ def up(
                 say(f"shadow lane, for marked load runs alone: {urls[1]}")
                 say(f"  its audit and dlq: {PREFIX}LANE={SHADOW} beside the two below")
             say("for load, replay, audit and dlq in another shell:")
-            say(f"  export {PREFIX}KAFKA={settings.kafka} {PREFIX}STORE={public_store(settings)}")
+            named_here = [f"{PREFIX}KAFKA={settings.kafka}", f"{PREFIX}STORE={settings.store}"]
+            say(f"  export {shlex.join(named_here)}")
+            if settings.store_password:
+                say(f"  and {PREFIX}STORE_PASSWORD, or {PREFIX}STORE_PASSWORD_FILE, as here")
             if demo:
                 say("demo: the campaign in ten minutes; an incident begins after about 15 s")
                 children.append(_demo(settings, folder))
@@ -75,13 +80,6 @@ def up(
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def public_store(settings: Settings) -> str:
-    """The store's address without its password."""
-    from fenghuo.schemas.store import public
-
-    return public(settings.store)
 
 
 def _furnish(settings: Settings, folder: Path, *, demo: bool) -> tuple[Settings, list[Child]]:

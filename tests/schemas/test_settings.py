@@ -2,6 +2,7 @@
 the same.
 """
 
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -19,9 +20,17 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_each_field_is_read_from_its_variable(field: msgspec.structs.FieldInfo) -> None:
+def test_each_field_is_read_from_its_variable(
+    field: msgspec.structs.FieldInfo, tmp_path: Path
+) -> None:
     value = 77 if field.type is int else next(reversed(get_args(field.type)), "there")
-    found = settings.read({PREFIX + field.name.upper(): str(value)})
+    value = {"kafka": "there:9092", "store": "chdb:there"}.get(field.name, value)
+    if field.name == "store_password_file":
+        value = ""
+        (tmp_path / "secret").write_text("s3cret\n")
+        found = settings.read({PREFIX + "STORE_PASSWORD_FILE": str(tmp_path / "secret")})
+    else:
+        found = settings.read({PREFIX + field.name.upper(): str(value)})
 
     assert getattr(found, field.name) == value
     assert found != Settings()
@@ -51,7 +60,14 @@ def test_variables_of_the_tests_are_let_through() -> None:
 
 
 def test_what_a_parent_hands_on_reads_the_same() -> None:
-    given = Settings(kafka="a:1,b:2", partitions=7, campaign="/x/y z.toml", http_port=0)
+    given = Settings(
+        kafka="a:1,b:2",
+        store="clickhouse://u@h:1/d",
+        store_password="#%41 @",
+        partitions=7,
+        campaign="/x/y z.toml",
+        http_port=0,
+    )
 
     assert settings.read(settings.environment(given)) == given
 
