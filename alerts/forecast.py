@@ -4,10 +4,12 @@ against its pace curve. Pure.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import combinations, pairwise
 from statistics import median
 
 from fenghuo.schemas.campaign_parts import PacePoint
+from fenghuo.schemas.exact import fraction
 
 Point = tuple[float, float]
 """(second, value)."""
@@ -52,19 +54,20 @@ def finish_fen(paid_fen: int, share_due: float) -> int | None:
     return round(paid_fen / share_due) if share_due >= SHARE_MIN else None
 
 
-def counted_by(curve: Sequence[PacePoint], minute: float) -> float:
+def counted_by(curve: Sequence[PacePoint], minute: Fraction | float) -> Fraction:
     """What a curve had reached by a campaign minute: nothing before the start, linear between its
-    points, after the last one no more.
+    points, after the last one no more. Exact: its points are the decimals they were written as.
     """
     if minute <= 0 or not curve:
-        return 0.0
+        return Fraction(0)
     points = _from_zero(curve)
     after = bisect_right(points, minute, key=lambda point: point.minute)
     if after == len(points):
-        return points[-1].share
-    low, high = points[after - 1], points[after]
-    part = (minute - low.minute) / (high.minute - low.minute)
-    return low.share + (high.share - low.share) * part
+        return fraction(points[-1].share)
+    (low, begun), (high, done) = (
+        (fraction(point.minute), fraction(point.share)) for point in points[after - 1 : after + 1]
+    )
+    return begun + (done - begun) * (Fraction(minute) - low) / (high - low)
 
 
 def minute_due(pace: Sequence[PacePoint], share: float, now_minute: float) -> float | None:

@@ -24,6 +24,8 @@ UNIT_WORDS = {
     "ratio": "",
     "s": " s",
 }
+SCORE_DIGITS = 9
+"""Decimals of a score: what is learned is no sharper, and 1 beside a bound of 1 is no hair less."""
 SCORE_MAX = 1e6
 """What a value counts that is away from a sure expectation: far beyond any bound, yet finite."""
 
@@ -139,7 +141,7 @@ def score_of(value: float, expected: float, deviation: float, adaptive: Adaptive
     away = value - expected
     unit = max(deviation, adaptive.floor, adaptive.floor_share * abs(expected), 0.0)
     size = min(abs(away) / unit, SCORE_MAX) if abs(away) < unit * SCORE_MAX else SCORE_MAX
-    score = math.copysign(size, away) if away else 0.0
+    score = math.copysign(round(size, SCORE_DIGITS), away) if away else 0.0
     if adaptive.side == "both":
         return abs(score)
     return score if adaptive.side == "above" else -score

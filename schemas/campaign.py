@@ -9,6 +9,7 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 from fenghuo.schemas import campaign_names as names
@@ -27,6 +28,7 @@ from fenghuo.schemas.campaign_parts import (
 )
 from fenghuo.schemas.campaign_plans import Plans, check_rules, read_plans
 from fenghuo.schemas.campaign_rules import read_folds, read_rules
+from fenghuo.schemas.exact import fraction
 from fenghuo.schemas.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, Cut, cuts
 from fenghuo.schemas.metric_language import Known
 from fenghuo.schemas.toml_reader import MISSING, Notes, Problem, Reader
@@ -106,15 +108,15 @@ class Campaign:
         """The id of the phase there is now."""
         return next((p.id for p in self.phases if p.start_ms <= now_ms < p.end_ms), None)
 
-    def campaign_minute(self, now_ms: int) -> float:
-        """Minutes since the campaign began; negative before."""
-        return (now_ms - self.start_ms) / MINUTE_MS
+    def campaign_minute(self, now_ms: int) -> Fraction:
+        """Minutes since the campaign began, exactly; negative before."""
+        return Fraction(now_ms - self.start_ms, MINUTE_MS)
 
     def share_due(self, now_ms: int) -> float:
         """The share of the target due by now, 0 to 1: the pace curve, linear between its points."""
         if not self.pace or now_ms < self.start_ms:
             return 0.0
-        minute = self.campaign_minute(now_ms)
+        minute = float(self.campaign_minute(now_ms))
         after = bisect_right(self.pace, minute, key=lambda point: point.minute)
         if after == len(self.pace):
             return self.pace[-1].share
@@ -155,7 +157,9 @@ class Campaign:
             end_ms=start_ms + short_ms,
             gmv_fen=round(self.gmv_fen * plan.gmv_scale),
             capacity={
-                name: replace(line, requests_per_s=line.requests_per_s * plan.scale)
+                name: replace(
+                    line, requests_per_s=float(fraction(line.requests_per_s) * fraction(plan.scale))
+                )
                 for name, line in self.capacity.items()
             },
             pace=plan.curve

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from fenghuo.schemas.exact import written
+
 Cut = tuple[str, ...]
 Series = tuple[str, str, str]
 """(cut, k1, k2): `("region,category", "east", "food")`; unused keys are empty."""
@@ -185,19 +187,19 @@ def quantile(bucket_counts: Sequence[int], q: float) -> float | None:
     total = sum(counts)
     if total == 0:
         return None
-    rank = q * total
+    top, parts = written(q)
+    rank = top * total  # counted in parts of an event, as all below
     below = 0
     used = [i for i, count in enumerate(counts) if count]
     for i in used[:-1]:
-        if below + counts[i] >= rank:
-            return _inside(i, (rank - below) / counts[i])
-        below += counts[i]
-    # the last one answers for the rest, also for a rank that rounding put a hair above the total
-    return _inside(used[-1], (rank - below) / counts[used[-1]])
+        if below + counts[i] * parts >= rank:
+            return _inside(i, rank - below, counts[i] * parts)
+        below += counts[i] * parts
+    return _inside(used[-1], rank - below, counts[used[-1]] * parts)
 
 
-def _inside(bucket: int, part: float) -> float:
+def _inside(bucket: int, part: int, whole: int) -> float:
     if bucket == len(LATENCY_BOUNDS_MS):
         return float(LATENCY_BOUNDS_MS[-1])
     low = LATENCY_BOUNDS_MS[bucket - 1] if bucket else 0
-    return low + (LATENCY_BOUNDS_MS[bucket] - low) * min(part, 1.0)
+    return (low * whole + (LATENCY_BOUNDS_MS[bucket] - low) * part) / whole  # rounded once

@@ -306,7 +306,7 @@ def _ahead_ms(campaign: Campaign, fen: int, now_ms: int) -> int | None:
     """How long after now what is paid would have been due; None without target or campaign."""
     if not campaign.gmv_fen or not campaign.start_ms <= now_ms < campaign.end_ms:
         return None
-    minute_now = campaign.campaign_minute(now_ms)
+    minute_now = float(campaign.campaign_minute(now_ms))
     minute = forecast.minute_due(campaign.pace, fen / campaign.gmv_fen, minute_now)
     return None if minute is None else round((minute - minute_now) * MINUTE_MS)
 

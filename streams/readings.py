@@ -1,5 +1,5 @@
 """Readings: what the ladders grade, derived from the rings, the tallies and the clocks. No clock of
-its own, no I/O.
+its own, no I/O. A value is rounded once, at its end (`schemas/exact.py`).
 
 A windowed reading ends at the last full second before the kind's event-time frontier: a second is
 full when every partition that is not idle has passed its end. Behind the watermark it is final,
@@ -8,6 +8,7 @@ before it provisional.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
 
 import msgspec
@@ -31,6 +32,7 @@ from fenghuo.schemas.campaign_parts import (
     Slope,
     Users,
 )
+from fenghuo.schemas.exact import quotient
 from fenghuo.schemas.measures import MEASURES, Measure, Series, columns, quantile, scope_series
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.visitors import Estimate
@@ -90,7 +92,7 @@ class View:
 
     def rate(self, measure: Measure, scope: str, window_s: int) -> float | None:
         """Per second, for the page."""
-        return self._rate(measure, scope, window_s, 1.0).value
+        return self._rate(measure, scope, window_s).value
 
     def ratio(
         self,
@@ -127,8 +129,9 @@ class View:
         minute = self.campaign.campaign_minute(at_ms)
         if not curve or minute < 0:
             return None
-        before = minute - metric.window_s / 60
-        return (counted_by(curve, minute) - counted_by(curve, before)) / metric.window_s
+        before = minute - Fraction(metric.window_s, 60)
+        counted = counted_by(curve, minute) - counted_by(curve, before)
+        return float(counted / metric.window_s)
 
     def outlook(self, rule: Rule, scope: str, reading: Reading) -> Reading:
         """The reading with what it will be after the rule's early.within_s, where that can be told.
@@ -156,11 +159,10 @@ class View:
     def _windowed(self, metric: Windowed, scope: str) -> Reading:
         match metric:
             case Rate(measure, window_s):
-                return self._rate(measure, scope, window_s, 1.0)
+                return self._rate(measure, scope, window_s)
             case Share(measure, window_s, line):
-                return self._rate(
-                    measure, scope, window_s, self.campaign.capacity[line].requests_per_s
-                )
+                line_per_s = self.campaign.capacity[line].requests_per_s
+                return self._rate(measure, scope, window_s, line_per_s)
             case Ratio(numerator, denominator, window_s, scale):
                 return self._ratio(numerator, denominator, scope, window_s, scale=scale)
             case Quantile(measure, q, window_s):
@@ -221,13 +223,13 @@ class View:
         row = ring.row(ring.window(end_s, seconds), series_of(scope))
         return int(row[_column(measure)])
 
-    def _rate(self, measure: Measure, scope: str, window_s: int, line: float) -> Reading:
+    def _rate(self, measure: Measure, scope: str, window_s: int, line_per_s: float = 1) -> Reading:
         end_s = self._end_s(measure.kind)
         known = 0 if end_s is None else self._known_s(measure.kind, end_s, window_s)
         if end_s is None or known == 0:
             return _NOTHING
         total = self._sum(measure, scope, end_s, window_s)
-        return Reading(total / known / line, total)
+        return Reading(quotient(total, known, by=line_per_s), total)
 
     def _ratio(
         self,
@@ -250,7 +252,7 @@ class View:
                 total += self._sum(measure, scope, end_s, window_s)
             parts.append(total)
         above, below = parts
-        return Reading(above / below * scale, below) if below else _NOTHING
+        return Reading(quotient(above, below, times=scale), below) if below else _NOTHING
 
     def _quantile(self, measure: Measure, q: float, scope: str, window_s: int) -> Reading:
         end_s = self._end_s(measure.kind)
@@ -273,7 +275,7 @@ class View:
         if not base:
             return _NOTHING
         now = self._sum(measure, scope, end_s, window_s)
-        return Reading((now / window_s) / (base / known), base)
+        return Reading(quotient(now * known, base * window_s), base)
 
     def _growth(self, measure: Measure, scope: str, window_s: int) -> Reading:
         end_s = self._end_s(measure.kind)
@@ -281,10 +283,10 @@ class View:
         if end_s is None or scope != "total" or not curve:
             return _NOTHING  # of last year only the total is known
         known = self._known_s(measure.kind, end_s, window_s)
-        ends = [self.campaign.campaign_minute(at * SECOND_MS) for at in (end_s - known, end_s)]
-        before = counted_by(curve, ends[1]) - counted_by(curve, ends[0])
+        ends = (self.campaign.campaign_minute(at * SECOND_MS) for at in (end_s - known, end_s))
+        began, ended = (counted_by(curve, minute) for minute in ends)
         now = self._sum(measure, scope, end_s, window_s)
-        return Reading(now / before, now) if before > 0 else _NOTHING
+        return Reading(float(now / (ended - began)), now) if ended > began else _NOTHING
 
     def _slope(self, measure: Measure, scope: str, window_s: int) -> Reading:
         end_s = self._end_s(measure.kind)
@@ -294,8 +296,9 @@ class View:
         older = window_s - newer
         late = self._sum(measure, scope, end_s, newer)
         soon = self._sum(measure, scope, end_s - newer, older)
-        apart_minutes = window_s / 2 / 60  # between the middles of the halves
-        return Reading((late / newer - soon / older) / apart_minutes, late + soon)
+        # between the middles of the halves lie window_s / 120 minutes
+        rise = 120 * (late * older - soon * newer)
+        return Reading(quotient(rise, newer * older * window_s), late + soon)
 
     def _distinct(self, of: str, scope: str) -> Reading:
         region = _region_of(scope) or ""
@@ -350,7 +353,7 @@ class View:
         region = _region_of(scope)
         due = self.campaign.target_due_fen(self.now_ms, region)
         paid, fen = self.paid(region)
-        return Reading(fen / due, paid) if due else _NOTHING
+        return Reading(quotient(fen, due), paid) if due else _NOTHING
 
 
 @lru_cache(maxsize=10_000)

@@ -121,7 +121,9 @@ def test_who_is_on_the_curve_is_neither_ahead_nor_behind(
 ) -> None:
     minute = part * curve[-1].minute
 
-    assert minute_due(curve, counted_by(curve, minute), minute) == pytest.approx(minute, abs=1e-6)
+    assert minute_due(curve, float(counted_by(curve, minute)), minute) == pytest.approx(
+        minute, abs=1e-6
+    )
 
 
 @given(curves(), st.lists(st.floats(0, 1.2), min_size=2, max_size=2), st.floats(0, 6_000))
@@ -139,9 +141,9 @@ def test_more_paid_is_never_less_ahead(
 def test_a_curve_passes_through_its_points_and_stays_at_its_last(
     curve: tuple[PacePoint, ...],
 ) -> None:
-    assert [counted_by(curve, point.minute) for point in curve] == [p.share for p in curve]
+    assert [float(counted_by(curve, point.minute)) for point in curve] == [p.share for p in curve]
     assert counted_by(curve, -1) == 0
-    assert counted_by(curve, curve[-1].minute + 1) == curve[-1].share
+    assert float(counted_by(curve, curve[-1].minute + 1)) == curve[-1].share
     for low, high in pairwise(curve):
         between = counted_by(curve, (low.minute + high.minute) / 2)
         assert between == pytest.approx((low.share + high.share) / 2)
