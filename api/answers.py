@@ -1,12 +1,20 @@
 """Answers: reads parameters, asks the store, shapes what comes back, for /totals and /history."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from fenghuo.api import history
 from fenghuo.api.board import Latest
 from fenghuo.api.errors import ApiError, bad_parameter, shown
-from fenghuo.api.history import POINTS_MAX, ROWS_MAX, STEP_S_MAX, TIME_STEPS_S, Metric, Row, Span
+from fenghuo.api.history import (
+    POINTS_MAX,
+    ROWS_MAX,
+    STEP_S_MAX,
+    TIME_STEPS_S,
+    Metric,
+    Row,
+    Span,
+    Steps,
+)
 from fenghuo.api.stores import Stores
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.lane import REAL, Lane
@@ -25,7 +33,6 @@ class Answers:
         self._stores = stores
         self._latest = latest
         self._lane = lane
-        self._metrics: Mapping[str, Metric] = history.metrics()
 
     async def totals(self, kind: str, by: str, span: Span) -> dict[str, Any]:
         """Sums of every measure, late events included."""
@@ -33,11 +40,12 @@ class Answers:
             raise bad_parameter(f"kind: no kind {shown(kind)!r}", f"use {', '.join(KINDS)}")
         _check(span)
         cut, time = self._by(kind, by, times=tuple(TIME_STEPS_S))
-        step_ms = TIME_STEPS_S[time] * 1000 if time else None
+        steps = self._steps(TIME_STEPS_S[time]) if time else None
         books = await self._books(kind, span)
-        rows = await self._sums(kind, cut, step_ms, span)
+        rows = await self._sums(kind, cut, steps, span)
         return {
             "kind": kind,
+            "utc_offset_minutes": self._campaign.utc_offset_minutes,
             "as_of_ms": history.as_of_ms(books),
             "watermark_ms": self._watermark_ms(kind),
             "late": int(books[0]["late"]),
@@ -54,29 +62,31 @@ class Answers:
         _check(span)
         books = await self._books(metric.kind, span)
         as_of_ms = history.as_of_ms(books)
-        whole = _whole_steps(span, step_s * 1000, as_of_ms)
+        steps = self._steps(step_s)
+        span = _closed(span, steps, as_of_ms)
+        begins = _begins(span, steps)
         answer = {
             "metric": metric.name,
             "step_s": step_s,
-            "from_ms": whole.from_ms,
-            "to_ms": whole.to_ms,
+            "utc_offset_minutes": self._campaign.utc_offset_minutes,
+            "from_ms": begins.start if begins else None,
+            "to_ms": span.to_ms,
             "as_of_ms": as_of_ms,
             "watermark_ms": self._watermark_ms(metric.kind),
         }
-        if whole.from_ms is None or whole.to_ms is None:
+        if not begins:
             return answer | {"series": []}
-        steps_ms = range(whole.from_ms, whole.to_ms, step_s * 1000)
-        if len(steps_ms) > POINTS_MAX:
-            wide = f"expected at most {POINTS_MAX} points, these are {len(steps_ms)}"
+        if len(begins) > POINTS_MAX:
+            wide = f"expected at most {POINTS_MAX} points, these are {len(begins)}"
             raise bad_parameter(f"step: {wide}", "take a longer step, or less time")
-        rows = await self._sums(metric.kind, cut, step_s * 1000, whole)
-        return answer | {"series": history.series(metric, cut, steps_ms, rows)}
+        rows = await self._sums(metric.kind, cut, steps, span)
+        return answer | {"series": history.series(metric, cut, begins, rows)}
 
     async def _books(self, kind: str, span: Span) -> list[dict[str, Any]]:
         return await self._stores.query(*history.books_query(kind, span, lane=self._lane))
 
-    async def _sums(self, kind: str, cut: Cut, step_ms: int | None, span: Span) -> list[Row]:
-        query = history.sums_query(kind, cut, step_ms, span, lane=self._lane)
+    async def _sums(self, kind: str, cut: Cut, steps: Steps | None, span: Span) -> list[Row]:
+        query = history.sums_query(kind, cut, steps, span, lane=self._lane)
         rows = await self._stores.query(*query)
         if len(rows) > ROWS_MAX:
             message = f"expected at most {ROWS_MAX} rows, found more"
@@ -85,10 +95,14 @@ class Answers:
         return [row for row in rows if not history.is_nothing(row)]
 
     def _metric(self, name: str) -> Metric:
-        if name not in self._metrics:
-            known = ", ".join(self._metrics)
+        metrics = history.metrics()
+        if name not in metrics:
+            known = ", ".join(metrics)
             raise bad_parameter(f"metric: no metric {shown(name)!r}", f"use one of {known}")
-        return self._metrics[name]
+        return metrics[name]
+
+    def _steps(self, step_s: int) -> Steps:
+        return Steps(step_s * 1000, self._campaign.utc_offset_minutes)
 
     def _by(self, kind: str, by: str, *, times: tuple[str, ...]) -> tuple[Cut, str | None]:
         """The cut of these dimensions, in whatever order they are named; and the time unit."""
@@ -116,11 +130,18 @@ def _check(span: Span) -> None:
         raise bad_parameter(message, "from_ms is included, to_ms is not")
 
 
-def _whole_steps(span: Span, step_ms: int, as_of_ms: int | None) -> Span:
-    """Both ends known, the beginning on a whole step; open where the store is empty."""
+def _closed(span: Span, steps: Steps, as_of_ms: int | None) -> Span:
+    """Both ends known; open where the store is empty."""
     to_ms = span.to_ms if span.to_ms is not None else as_of_ms
     if to_ms is None:
         return Span()
-    default_ms = to_ms - DEFAULT_POINTS * step_ms
-    from_ms = span.from_ms if span.from_ms is not None else max(0, default_ms)
-    return Span(from_ms // step_ms * step_ms, to_ms)
+    if span.from_ms is not None:
+        return Span(span.from_ms, to_ms)
+    return Span(max(0, steps.begin(to_ms - DEFAULT_POINTS * steps.step_ms)), to_ms)
+
+
+def _begins(span: Span, steps: Steps) -> range:
+    """Where each step of a closed span begins; none of an open one."""
+    if span.from_ms is None or span.to_ms is None:
+        return range(0)
+    return range(steps.begin(span.from_ms), span.to_ms, steps.step_ms)

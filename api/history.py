@@ -4,8 +4,13 @@ The SQL runs on ClickHouse 18.16 and on 26.x. Of one pulse (log, topic, partitio
 with the highest version count, as a set; a row may be there twice, because an insert was retried or
 parts are not merged yet: so pick the version, collapse duplicates, then add. Late events add to the
 same sums.
+
+Steps begin where the campaign's clock says: days at its midnight, weeks on its Monday. A first or
+last step that reaches beyond the span holds only what lies in the span, so that the steps add up to
+the totals.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,10 +21,17 @@ from fenghuo.schemas.topics import TOPIC_OF
 
 ROWS_MAX = 100_000
 POINTS_MAX = 2_000
-STEP_S_MAX = 86_400
+DAY_MS = 86_400_000
+STEP_S_MAX = 7 * 86_400
 SERVER_S_MAX = 10
 """The store gives up by itself after this long, so that no question runs on with nobody waiting."""
-TIME_STEPS_S: Mapping[str, int] = {"second": 1, "minute": 60, "hour": 3600}
+TIME_STEPS_S: Mapping[str, int] = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3_600,
+    "day": 86_400,
+    "week": 7 * 86_400,
+}
 QUANTILES: Mapping[str, float] = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
 RATIOS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "order.failure_rate": ("order", ("failed",), ("paid", "failed")),
@@ -50,6 +62,27 @@ class Span(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
+class Steps(NamedTuple):
+    """Equal steps of event time, counted from a Monday's midnight on the campaign's clock."""
+
+    step_ms: int
+    utc_offset_minutes: int
+
+    @property
+    def shift_ms(self) -> int:
+        """From the campaign's last Monday of 1969 to the epoch, which was a Thursday in UTC."""
+        return 3 * DAY_MS + self.utc_offset_minutes * 60_000
+
+    def begin(self, at_ms: int) -> int:
+        """The beginning of the step that holds a moment."""
+        return (at_ms + self.shift_ms) // self.step_ms * self.step_ms - self.shift_ms
+
+    def sql(self, column: str) -> str:
+        """The same in SQL: all terms are positive, where intDiv and // agree."""
+        begun = f"intDiv({column} + {self.shift_ms}, {self.step_ms}) * {self.step_ms}"
+        return f"{begun} - {self.shift_ms}"
+
+
 class Metric(NamedTuple):
     """What one number of a history is made of."""
 
@@ -70,7 +103,8 @@ class Metric(NamedTuple):
         return top / below if below else None
 
 
-def metrics() -> dict[str, Metric]:
+@functools.cache
+def metrics() -> Mapping[str, Metric]:
     """Every metric by its name: counters, ratios, quantiles."""
     found = [
         Metric(f"{kind}.{name}", kind, (name,))
@@ -88,11 +122,11 @@ def metrics() -> dict[str, Metric]:
     return named | {name.partition(".")[2]: named[name] for name in RATIOS}
 
 
-def sums_query(kind: str, cut: Cut, step_ms: int | None, span: Span, *, lane: Lane) -> Query:
+def sums_query(kind: str, cut: Cut, steps: Steps | None, span: Span, *, lane: Lane) -> Query:
     """Sums of every measure by the labels of a cut and, with a step, by event time."""
     measures = (*MEASURES[kind], *HISTOGRAMS[kind])
     keys = [f"`k{n}`" for n in range(1, len(cut) + 1)]
-    time = [] if step_ms is None else [f"intDiv(`at_ms`, {step_ms}) * {step_ms} AS `t_ms`"]
+    time = [] if steps is None else [f"{steps.sql('`at_ms`')} AS `t_ms`"]
     groups = [*(["`t_ms`"] if time else []), *keys]
     sums = [
         f"{'sumForEach' if name in HISTOGRAMS[kind] else 'sum'}(`m_{name}`) AS `{name}`"

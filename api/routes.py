@@ -97,20 +97,21 @@ def _live(router: APIRouter, parts: Parts) -> None:
 
 
 def _stored(router: APIRouter, parts: Parts) -> None:
-    # of the campaign it asks for labels, cuts and times alone: those no reload changes
-    answers = Answers(parts.in_force.campaign, parts.stores, parts.latest, parts.settings.lane)
+    def answers() -> Answers:
+        """By the campaign in force: a reload may move its clock."""
+        return Answers(parts.in_force.campaign, parts.stores, parts.latest, parts.settings.lane)
 
     @router.get("/api/v1/totals")
     async def totals(
         kind: Name, by: Name = "", from_ms: Time = None, to_ms: Time = None
     ) -> Response:
-        return _json(await answers.totals(kind, by, Span(from_ms, to_ms)))
+        return _json(await answers().totals(kind, by, Span(from_ms, to_ms)))
 
     @router.get("/api/v1/history")
     async def history(
         metric: Name, step: int = 60, by: Name = "", from_ms: Time = None, to_ms: Time = None
     ) -> Response:
-        return _json(await answers.history(metric, step, by, Span(from_ms, to_ms)))
+        return _json(await answers().history(metric, step, by, Span(from_ms, to_ms)))
 
 
 def _health(router: APIRouter, parts: Parts) -> None:

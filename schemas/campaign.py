@@ -131,12 +131,13 @@ class Campaign:
         return round(self.gmv_fen * of_target * self.share_due(now_ms))
 
     def rehearsed(self, start_ms: int) -> "Campaign":
-        """The same campaign in small: clock from `start_ms`, targets, lines and last year scaled;
-        duty stays as it is.
+        """The same campaign in small: clock from the second of `start_ms`, targets, lines and last
+        year scaled; duty stays as it is.
         """
         if self.rehearsal is None:
             raise ValueError(f"expected a [rehearsal] table in campaign {self.name}, found none")
         plan = self.rehearsal
+        start_ms -= start_ms % 1000
         long_ms, short_ms = self.end_ms - self.start_ms, plan.duration_s * 1000
         squeeze = short_ms / long_ms
 

@@ -71,7 +71,7 @@ class World:
 
 def read_head(table: Reader) -> Head:
     """[campaign]"""
-    start_ms, end_ms = table.moment_ms("start"), table.moment_ms("end")
+    start_ms, end_ms = _second(table, "start"), _second(table, "end")
     if start_ms is not None and end_ms is not None:
         end_ms = _checked_end(table, start_ms, end_ms)
     head = Head(
@@ -84,6 +84,17 @@ def read_head(table: Reader) -> Head:
     )
     table.done()
     return head
+
+
+def _second(table: Reader, key: str) -> int | None:
+    """A moment on a whole second: the store keeps sums of seconds, and its curve is to begin and to
+    end where the campaign does.
+    """
+    at_ms = table.moment_ms(key)
+    if at_ms is not None and at_ms % 1000:
+        table.notes.add(table.path(key), "a whole second", Phrase(f"{at_ms % 1000} ms after one"))
+        at_ms -= at_ms % 1000
+    return at_ms
 
 
 def _checked_end(table: Reader, start_ms: int, end_ms: int) -> int | None:

@@ -89,7 +89,7 @@ def _caption(one: Judged) -> str:
     told = "not labelled"
     if met is not None:
         told = f"{met.found} of {met.windows} windows found, {met.false_alarms} false alarms"
-    return f"{name} <span>{span}; {told}</span>"
+    return f"{name} <span>{span} UTC; {told}</span>"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, names: int) -> str:

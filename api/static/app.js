@@ -72,9 +72,9 @@ async function followCampaign(version) {
 /** GMV since the beginning, from the store; the page does without where there is none. */
 async function fetchHistory() {
   if (now.view === null) return;
-  const { start_ms: begin } = now.view.campaign;
-  const end = now.view.as_of_ms;
-  if (end === null || end - begin < 120_000) return;
+  const { start_ms: begin, end_ms: over } = now.view.campaign;
+  const end = Math.min(now.view.as_of_ms ?? begin, over);
+  if (end - begin < 120_000) return;
   const step = Math.min(86_400, Math.ceil((end - begin) / 1000 / HISTORY_POINTS));
   const span = `from_ms=${begin}&to_ms=${end}&step=${step}`;
   try {
@@ -84,7 +84,8 @@ async function fetchHistory() {
     let sum = 0;
     now.history = (series[0]?.points ?? []).map((fen, place) => {
       sum += fen ?? 0;
-      return [(from + (place + 1) * stepS * 1000 - begin) / 60_000, sum];
+      const until = Math.min(from + (place + 1) * stepS * 1000, end);
+      return [(until - begin) / 60_000, sum];
     });
   } catch {
     // the store is away: the last ten minutes are still there

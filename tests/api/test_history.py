@@ -4,17 +4,20 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fenghuo.api import answers as module
 from fenghuo.api import history
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
 from fenghuo.api.errors import ApiError
-from fenghuo.api.history import Span
+from fenghuo.api.history import DAY_MS, Span, Steps
 from fenghuo.api.stores import Stores
 from fenghuo.schemas import store
 from fenghuo.schemas.lane import LANES, REAL, Lane
@@ -152,13 +155,32 @@ def write(url: str, kind: str, world: World, chance: random.Random, *, lane: Lan
     made.close()
 
 
-def expected(kind: str, world: World, cut: Cut, step_ms: int | None, span: Span) -> Sums:
+def expected(kind: str, world: World, cut: Cut, unit: str | None, span: Span) -> Sums:
     found: dict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for at_ms, labels, row in world.truth:
         if inside(span, at_ms):
-            time = () if step_ms is None else (at_ms // step_ms * step_ms,)
+            time = () if unit is None else (begin_there(at_ms, unit),)
             found[(*time, *(labels[name] for name in cut))].append(row)
     return {key: added(kind, rows) for key, rows in found.items()}
+
+
+def begin_there(at_ms: int, unit: str, utc_offset_minutes: int | None = None) -> int:
+    """The beginning of the unit that holds a moment, on the campaign's wall clock."""
+    if utc_offset_minutes is None:
+        utc_offset_minutes = campaign().utc_offset_minutes
+    zone = timezone(timedelta(minutes=utc_offset_minutes))
+    there = datetime.fromtimestamp(at_ms / 1000, zone).replace(microsecond=0)
+    if unit == "10s":
+        there = there.replace(second=there.second // 10 * 10)
+    elif unit != "second":
+        there = there.replace(second=0)
+    if unit in ("hour", "day", "week"):
+        there = there.replace(minute=0)
+    if unit in ("day", "week"):
+        there = there.replace(hour=0)
+    if unit == "week":
+        there -= timedelta(days=there.weekday())
+    return int(there.timestamp()) * 1000
 
 
 def inside(span: Span, at_ms: int) -> bool:
@@ -201,17 +223,16 @@ def test_totals_equal_the_plain_model_of_their_lane(
     async def check() -> None:
         ask = Answers(campaign(), stores, Latest(0), lane)
         for cut in campaign().cuts_of(kind):
-            for time in (None, "second", "minute", "hour"):
+            for time in (None, *history.TIME_STEPS_S):
                 span = chance.choice(spans(chance))
                 by = ",".join(filter(None, (*cut, time)))
                 answer = await ask.totals(kind, by, span)
-                step_ms = history.TIME_STEPS_S[time] * 1000 if time else None
                 names = ([f"{time}_ms"] if time else []) + list(cut)
                 got = {
                     tuple(row[name] for name in names): {m: row[m] for m in measures(kind)}
                     for row in answer["rows"]
                 }
-                assert got == expected(kind, world, cut, step_ms, span), (by, span)
+                assert got == expected(kind, world, cut, time, span), (by, span)
                 assert len(got) == len(answer["rows"])
                 assert answer["late"] == sum(inside(span, at_ms) for at_ms in world.late_events)
                 assert answer["refused"] == 2
@@ -237,9 +258,9 @@ def test_history_equals_the_plain_model(kind: str, store_url: str, stores: Store
                 continue
             answer = await ask.history(name, 10, "region", span)
             steps = range(answer["from_ms"], answer["to_ms"], 10_000)
-            whole = Span(answer["from_ms"], answer["to_ms"])
-            assert whole.from_ms == (ZERO + 3000) // 10_000 * 10_000
-            sums = expected(kind, world, ("region",), 10_000, whole)
+            assert answer["from_ms"] == (ZERO + 3000) // 10_000 * 10_000
+            # the first step begins before the span, and holds only what is in it
+            sums = expected(kind, world, ("region",), "10s", span)
             got = {
                 (at_ms, line["region"]): point
                 for line in answer["series"]
@@ -302,7 +323,75 @@ def test_a_ratio_of_nothing_is_null() -> None:
 
 
 def test_labels_never_stand_in_the_sql() -> None:
-    sql, params = history.sums_query("order", ("region", "category"), 1000, Span(1, 2), lane="real")
+    sql, params = history.sums_query(
+        "order", ("region", "category"), Steps(1000, 0), Span(1, 2), lane="real"
+    )
 
     assert params == {"cut": "region,category", "from_ms": 1, "to_ms": 2}
     assert "region" not in sql
+
+
+@given(
+    st.integers(0, 4_102_444_800),
+    st.sampled_from(sorted(history.TIME_STEPS_S)),
+    st.integers(-720, 840),
+)
+def test_steps_begin_on_the_campaigns_clock(at_s: int, unit: str, offset: int) -> None:
+    steps = Steps(history.TIME_STEPS_S[unit] * 1000, offset)
+
+    assert steps.begin(at_s * 1000) == begin_there(at_s * 1000, unit, offset)
+
+
+MIDNIGHT = 1_794_153_600_000  # Monday 2026-11-09 00:00 in Shanghai, 16:00 of Sunday in UTC
+
+
+@pytest.mark.parametrize(
+    ("offset", "second_ms", "begins_ms"),
+    [
+        (480, MIDNIGHT - 1000, {"day": MIDNIGHT - DAY_MS, "week": MIDNIGHT - 7 * DAY_MS}),
+        (480, MIDNIGHT, {"day": MIDNIGHT, "week": MIDNIGHT}),
+        (480, MIDNIGHT + DAY_MS // 3, {"day": MIDNIGHT, "week": MIDNIGHT}),  # UTC's midnight
+        (345, MIDNIGHT, {"hour": MIDNIGHT - 2_700_000, "day": MIDNIGHT - DAY_MS + 8_100_000}),
+        (-720, MIDNIGHT, {"week": MIDNIGHT - 6 * DAY_MS - 4 * 3_600_000}),
+    ],
+)
+def test_days_and_weeks_are_the_campaigns(
+    offset: int, second_ms: int, begins_ms: Mapping[str, int], store_url: str, stores: Stores
+) -> None:
+    """Seen by totals and by history, from both engines."""
+    row = dict.fromkeys(MEASURES["order"], 1) | {"paid_amount_fen": 300}
+    place = {"log": "l", "topic": "orders", "partition": 0, "version": 1, "second_ms": second_ms}
+    made = World(pulses=[{**place, "cut": "", "k1": "", "k2": "", **row}])
+    write(store_url, "order", made, random.Random(1))
+    ask = Answers(replace(campaign(), utc_offset_minutes=offset), stores, Latest(0))
+
+    async def check() -> None:
+        for unit, begin_ms in begins_ms.items():
+            (found,) = (await ask.totals("order", unit, Span()))["rows"]
+            assert found[f"{unit}_ms"] == begin_ms == begin_there(second_ms, unit, offset)
+            step_s = history.TIME_STEPS_S[unit]
+            line = await ask.history("order.paid_amount_fen", step_s, "", Span())
+            assert line["series"][0]["points"][-1] == 300
+            assert line["from_ms"] + (len(line["series"][0]["points"]) - 1) * step_s * 1000 == (
+                begin_ms
+            )
+
+    asyncio.run(check())
+
+
+def test_a_history_adds_up_to_the_totals_of_its_span(store_url: str, stores: Stores) -> None:
+    """Wherever the span begins and ends inside a step: the curve ends at the big number."""
+    chance = random.Random(9)
+    write(store_url, "order", make_world("order", chance), chance)
+    ask = Answers(campaign(), stores, Latest(0))
+
+    async def check() -> None:
+        for first, last, step_s in ((7, 121, 60), (0, 150, 7), (59, 61, 3600), (13, 149, 86_400)):
+            span = Span(ZERO + first * 1000, ZERO + last * 1000)
+            line = await ask.history("order.paid_amount_fen", step_s, "", span)
+            rows = (await ask.totals("order", "", span))["rows"]
+            points = line["series"][0]["points"] if line["series"] else []
+            total = rows[0]["paid_amount_fen"] if rows else 0
+            assert sum(point or 0 for point in points) == total
+
+    asyncio.run(check())

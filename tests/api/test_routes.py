@@ -142,7 +142,7 @@ BAD = [
     ("/api/v1/totals?kind=" + "x" * 300, 400, "kind: "),
     ("/api/v1/history", 400, "metric: expected a value"),
     ("/api/v1/history?metric=order.joy", 400, "metric: no metric 'order.joy'"),
-    ("/api/v1/history?metric=order.paid&step=0", 400, "step: expected 1 to 86400"),
+    ("/api/v1/history?metric=order.paid&step=0", 400, "step: expected 1 to 604800"),
     ("/api/v1/history?metric=order.paid&by=second", 400, "by: no cut"),
     ("/api/v1/nothing", 404, "get /api/v1/nothing"),
     ("/static/x/nothing.js", 404, "no such file"),

@@ -123,6 +123,7 @@ BROKEN: tuple[tuple[str, str, str], ...] = (
     ("titles of an unknown dimension", "[titles.region]", "[titles.regions]"),
     ("moment without offset", 'T12:00:00+08:00"\n\n[[waves', 'T12:00:00"\n\n[[waves'),
     ("moment that is none", 'at = "2026-11-11T12:00:00+08:00"', 'at = "noon"'),
+    ("start inside a second", 'start = "2026-11-11T00:00:00', 'start = "2026-11-11T00:00:00.5'),
     ("end before start", 'end = "2026-11-12T00:00:00+08:00"', 'end = "2026-11-10T00:00:00+08:00"'),
     ("too many labels", '["east", "west"]', f"[{MANY}]"),
     ("no labels", 'category = ["books"]', "category = []"),

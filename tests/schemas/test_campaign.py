@@ -211,6 +211,13 @@ def test_a_rehearsal_is_the_campaign_in_small(small: Campaign) -> None:
         short.rehearsed(start_ms)
 
 
+def test_a_rehearsal_begins_on_a_whole_second(small: Campaign) -> None:
+    """The store keeps sums of seconds: what was paid before its start can be told apart there."""
+    short = small.rehearsed(1_700_000_000_999)
+
+    assert (short.start_ms, short.end_ms % 1000) == (1_700_000_000_000, 0)
+
+
 def test_a_rehearsal_may_have_its_own_size_and_pace() -> None:
     text = GOOD.replace(
         "scale = 0.001", "scale = 0.001\ngmv_scale = 0.5\ncurve = [[5, 0.0], [10, 1.0]]"
