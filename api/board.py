@@ -78,6 +78,7 @@ class Latest:
             "level": board.level,
             "level_name": level_name(board.level),
             "campaign": board.campaign,
+            "notes": board.notes,
             "kinds": [_kind(kind, age_ms) for kind in board.kinds],
             "overview": board.overview,
             "users": [one for one in self.users() if not one.region],
@@ -160,6 +161,7 @@ def _kind(kind: KindStatus, board_age_ms: int) -> dict[str, Any]:
         "refused": books.refused,
         "unknown_labels": books.unknown_labels,
         "unknown_fields": books.unknown_fields,
+        "behind": kind.behind,
     }
 
 

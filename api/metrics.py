@@ -212,6 +212,15 @@ def _kinds(board: Board, board_age_ms: int) -> Iterator[Metric]:
             if value is not None:
                 gauge.add_metric([kind.kind], value / per)
         yield gauge
+    behind = GaugeMetricFamily(
+        "fenghuo_source_behind_seconds",
+        "How far a source that is read to its end lies behind the newest of its kind.",
+        labels=["kind", "source"],
+    )
+    for kind in board.kinds:
+        for one in kind.behind:
+            behind.add_metric([kind.kind, one.source], one.by_ms / 1000)
+    yield behind
     for book, (name, text) in _BOOKS.items():
         counter = CounterMetricFamily(name, text, labels=["kind"])
         for kind in board.kinds:

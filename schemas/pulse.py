@@ -81,6 +81,7 @@ class Head(msgspec.Struct, frozen=True):
     next_offset: everything below was read. frontier_ms: newest event time (null: none yet).
     sent_ms: the worker's wall clock; record_ms: when a record last came; idle: none for a while.
     end_offset: the log's end as far as the worker knows; lag = end_offset - next_offset.
+    caught_up_ms: when the worker last had read everything there was, by its clock (null: never).
     """
 
     kind: str
@@ -94,6 +95,7 @@ class Head(msgspec.Struct, frozen=True):
     record_ms: int | None
     idle: bool
     tally: Tally
+    caught_up_ms: int | None = None
 
 
 class Rows(msgspec.Struct, frozen=True):

@@ -27,6 +27,28 @@ class Books(msgspec.Struct, frozen=True):
     unknown_fields: int = 0
 
 
+class Behind(msgspec.Struct, frozen=True):
+    """A source partition ("orders/1") that is read to its end and yet lies this far behind the
+    newest of its kind: its producer is late. Nobody waits for it.
+    """
+
+    source: str
+    by_ms: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something about the set-up or its surroundings that whoever looks at the numbers should
+    know, while it lasts. code: what kind of thing; where: a topic, source or part; cure: a command
+    or what to look at, "" where nothing is to be done.
+    """
+
+    code: str
+    where: str
+    zh: str
+    en: str
+    cure: str = ""
+
+
 class KindStatus(msgspec.Struct, frozen=True):
     """How fresh and how complete one event kind is.
 
@@ -43,6 +65,7 @@ class KindStatus(msgspec.Struct, frozen=True):
     lag_events: int | None
     partitions: int
     books: Books
+    behind: tuple[Behind, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -147,6 +170,12 @@ class Board(msgspec.Struct, frozen=True):
     """What changed with this board. Told after it; a restarted judge tells it again."""
     first_s: dict[str, int] = {}
     """The first second there ever was, by kind: before it nothing is known."""
+    notes: tuple[Note, ...] = ()
+    """What is to be known about the set-up just now."""
+    skews_ms: dict[str, tuple[int, ...]] = {}
+    """By source: how far its last heads said that their worker's clock is behind the judge's, 0 for
+    less than a second; the least of them counts. Only sources of which one said so.
+    """
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -20,19 +20,30 @@ from fenghuo.schemas.campaign_parts import Quantile, Rule
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.measures import KINDS, Measure, scope_name, scope_names
 from fenghuo.schemas.pulse import Head, Rows, Source
-from fenghuo.schemas.status import Board, Books, KindStatus, Overview, RegionView, Verdict
+from fenghuo.schemas.status import (
+    Behind,
+    Board,
+    Books,
+    KindStatus,
+    Overview,
+    RegionView,
+    Verdict,
+)
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import State, Transition
 from fenghuo.streams.clocks import SLACK_S, Clock, clocks
 from fenghuo.streams.reach import kind_of, span_of
 from fenghuo.streams.readings import View
 from fenghuo.streams.ring import Ring
+from fenghuo.streams.skews import Skews
 from fenghuo.streams.usual import Usual
 
 RATE_WINDOW_S = 10
 RATIO_WINDOW_S = 60
 USERS_MS = 2_000
 """Sketches are united no more often than this."""
+SET_BACK_MS = 60_000
+"""No head is on its way for so long: one that seems so much older comes from another clock."""
 _ORDERS = Measure("order", "events")
 _PAID, _FAILED = Measure("order", "paid"), Measure("order", "failed")
 _COMPLAINTS = Measure("complaint", "complaints")
@@ -56,6 +67,7 @@ class Judge:
         """How far back the rings reach."""
         self._rings = {kind: Ring(kind, self.span_s) for kind in KINDS}
         self._heads: dict[Source, Head] = {}
+        self._skews = Skews({})
         self._visitors: dict[Source, visitors.Part] = {}
         self._users: tuple[Estimate, ...] = ()
         self._users_ms = 0
@@ -73,6 +85,7 @@ class Judge:
             self._memory = {(t.rule, t.scope): _left_by(t) for t in board.recent}
             self._memory |= {(v.rule, v.scope): v.memory for v in board.verdicts}
             self._heads = {head.source: head for head in board.heads}
+            self._skews = Skews(board.skews_ms)
             for kind, first_s in board.first_s.items():
                 self._rings[kind].first_s = first_s
 
@@ -96,8 +109,9 @@ class Judge:
     def see(self, head: Head, rows: Rows, offset: int) -> None:
         """Take in one frame of pulses, read from this offset of topic `pulses`."""
         known = self._heads.get(head.source)
-        if known is None or _age(head) >= _age(known):
+        if known is None or _is_newer(head, known):
             self._heads[head.source] = head
+            self._skews.see(head)
         self._rings[head.kind].see(head.source, rows, offset)
 
     def see_users(self, value: bytes) -> None:
@@ -115,9 +129,11 @@ class Judge:
 
     def grade(self, now_ms: int, next_offset: int) -> tuple[Board, Sequence[Transition]]:
         """Every rule graded at now_ms, the machine advanced: the board, and what changed."""
-        times = clocks(self._heads, self._rings, now_ms)
+        self._skews.look(now_ms)
+        heads = self._skews.moved(self._heads)
+        times = clocks(heads, self._rings, now_ms)
         view = View(
-            *(self._campaign, self._rings, self._heads, times),
+            *(self._campaign, self._rings, heads, times),
             now_ms=now_ms,
             users=lambda: self._counted(now_ms),
         )
@@ -220,6 +236,7 @@ class Judge:
             tuple(self._heads[source] for source in sorted(self._heads)),
             tuple(moved),
             {k: ring.first_s for k, ring in self._rings.items() if ring.first_s is not None},
+            skews_ms=self._skews.told(),
         )
 
     def _note(self, now_ms: int) -> status.CampaignNote:
@@ -248,6 +265,7 @@ class Judge:
             sum(head.end_offset - head.next_offset for head in heads) if heads else None,
             len(heads),
             books,
+            tuple(Behind(str(source), by_ms) for source, by_ms in sorted(clock.behind.items())),
         )
 
     def _overview(self, view: View, verdicts: Sequence[Verdict], now_ms: int) -> Overview:
@@ -327,6 +345,11 @@ def _left_by(last: Transition) -> State:
     return State(level=last.to_level, since_ms=last.at_ms, seq=last.seq, incident=incident)
 
 
-def _age(head: Head) -> tuple[int, int, int]:
-    """Of two heads of a source the one that read further is newer; then the one sent later."""
-    return (head.epoch, head.next_offset, head.sent_ms)
+def _is_newer(head: Head, known: Head) -> bool:
+    """Of two heads of a source the one that read further is newer; then the one sent later, unless
+    the clock that said so has been set back since.
+    """
+    read, before = (head.epoch, head.next_offset), (known.epoch, known.next_offset)
+    if read != before:
+        return read > before
+    return head.sent_ms >= known.sent_ms or known.sent_ms - head.sent_ms > SET_BACK_MS

@@ -150,6 +150,7 @@ class GatherPart(Part):
         self._states: dict[TP, Gather] = {}
         self._record_ms: dict[TP, int] = {}
         self._head_ms: dict[TP, int] = {}
+        self._caught_up_ms: dict[TP, int] = {}
         self._positions: dict[TP, Position] = {}
         self._published = asyncio.Event()
         self._reading = asyncio.Event()
@@ -196,6 +197,7 @@ class GatherPart(Part):
                 # known before its first pulse: else a return to the old labels could reuse it
                 await (await self._send_position(begin))
             self._record_ms[tp] = self._head_ms[tp] = 0
+            self._caught_up_ms.pop(tp, None)
         return {tp: state.next_offset for tp, state in self._states.items()}
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
@@ -214,6 +216,8 @@ class GatherPart(Part):
         self.progress_ms = now_ms()
         if mine.values:
             self._record_ms[tp] = self.progress_ms
+        if fetch.next_offset >= self._end(tp):
+            self._caught_up_ms[tp] = self.progress_ms
         while self._pending() > PENDING_MAX:
             self._published.clear()
             await self._published.wait()
@@ -319,6 +323,7 @@ class GatherPart(Part):
             read_ms or None,
             now - read_ms > self.settings.idle_ms,
             taken.tally,
+            self._caught_up_ms.get(tp),
         )
         key, late = str(source), taken.late
         topic = self._named(topics.PULSES)

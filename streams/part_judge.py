@@ -14,7 +14,7 @@ from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka, metrics, rewind
+from fenghuo.streams import kafka, metrics, notes, rewind
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.part import Part, now_ms
@@ -166,12 +166,12 @@ class JudgePart(Part):
         return await rewind.offset_at(self.settings.kafka, self._pulses, at_ms, bounds)
 
     def _noted(self, board: Board) -> Board:
-        """The board, with what became of the campaign file."""
+        """The board, with what became of the campaign file and what else is to be known."""
         refused = self._file.refused.short if self._file.refused else ""
         note = msgspec.structs.replace(
             board.campaign, refused=refused, loaded_ms=self._file.loaded_ms
         )
-        return msgspec.structs.replace(board, campaign=note)
+        return msgspec.structs.replace(board, campaign=note, notes=notes.of(board))
 
     async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()

@@ -204,7 +204,8 @@ function bad(view, state, elapsed, t) {
     return `${away} · ${fill(t.reconnecting, { n: stream.tries })}`;
   }
   const { refused: reason, version } = view.campaign;
-  return reason ? fill(t.campaign_refused, { version, reason }) : "";
+  const notes = (view.notes ?? []).slice(0, 2).map((one) => one[lang]);
+  return [...(reason ? [fill(t.campaign_refused, { version, reason })] : []), ...notes].join(" · ");
 }
 
 function tell(words) {

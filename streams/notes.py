@@ -1,0 +1,39 @@
+"""Notes: what is to be known about clocks and sources just now, in words. No clock, no I/O."""
+
+from fenghuo.schemas.status import Board, Note
+
+NOTES_MAX = 8
+"""Most notes of one code: the first few say what is wrong."""
+
+
+def of(board: Board) -> tuple[Note, ...]:
+    """What a board says about late sources and wrong clocks."""
+    behind = [one for kind in board.kinds for one in kind.behind]
+    late = [_late(one.source, one.by_ms) for one in behind]
+    skews = {source: min(seen, key=abs) for source, seen in board.skews_ms.items()}
+    wrong = [_skewed(source, by_ms) for source, by_ms in sorted(skews.items()) if by_ms]
+    return (*late[:NOTES_MAX], *wrong[:NOTES_MAX])
+
+
+def _late(source: str, by_ms: int) -> Note:
+    seconds = round(by_ms / 1000)
+    return Note(
+        "source_behind",
+        source,
+        f"数据源 {source} 落后 {seconds} 秒：其余照常判定，它的事件到达后补计",
+        f"source {source} is {seconds} s behind: the others are judged on time, its events are "
+        "counted as they come",
+        "look at the clock and the queue of the producer that writes to it",
+    )
+
+
+def _skewed(source: str, by_ms: int) -> Note:
+    seconds = abs(by_ms) / 1000
+    zh, en = ("慢", "behind") if by_ms > 0 else ("快", "ahead of")
+    return Note(
+        "clock_skew",
+        source,
+        f"读取 {source} 的进程时钟比判定进程{zh} {seconds:.1f} 秒",
+        f"the clock of the worker that reads {source} is {seconds:.1f} s {en} the judge's",
+        "let both machines follow one time server (chrony, ntpd)",
+    )

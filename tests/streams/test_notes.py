@@ -1,0 +1,41 @@
+"""What a board says about late sources and wrong clocks, in words."""
+
+from msgspec.structs import replace
+
+from fenghuo.schemas.status import Behind, Board
+from fenghuo.streams import notes
+from tests.streams.test_judge import scene_board
+
+
+def board(*behind: Behind, skews_ms: dict[str, tuple[int, ...]] | None = None) -> Board:
+    made = scene_board()
+    kinds = (replace(made.kinds[0], behind=behind), *made.kinds[1:])
+    return replace(made, kinds=kinds, skews_ms=skews_ms or {})
+
+
+def test_a_healthy_board_has_nothing_to_note() -> None:
+    assert notes.of(board()) == ()
+
+
+def test_a_late_source_is_named_with_how_late_it_is() -> None:
+    (note,) = notes.of(board(Behind("orders/1", 181_400)))
+
+    assert (note.code, note.where) == ("source_behind", "orders/1")
+    assert "orders/1 is 181 s behind" in note.en
+    assert "orders/1 落后 181 秒" in note.zh
+    assert note.cure
+
+
+def test_a_wrong_clock_is_named_with_its_direction() -> None:
+    skews = {"orders/0": (5_200, 5_000), "traffic/0": (-3_000,), "traffic/1": (0, 9_000)}
+    found = notes.of(board(skews_ms=skews))
+
+    assert [note.where for note in found] == ["orders/0", "traffic/0"]
+    assert "5.0 s behind" in found[0].en
+    assert "3.0 s ahead" in found[1].en
+
+
+def test_notes_are_few_however_many_sources_are_late() -> None:
+    many = [Behind(f"orders/{n}", 60_000) for n in range(1_000)]
+
+    assert len(notes.of(board(*many))) == notes.NOTES_MAX
