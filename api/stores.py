@@ -10,6 +10,7 @@ from typing import Any
 
 from fenghuo.api.errors import ApiError
 from fenghuo.schemas.store import Store, StoreError
+from fenghuo.schemas.store_faults import Fault
 
 LOG = logging.getLogger(__name__)
 WORKERS = 4
@@ -71,7 +72,7 @@ class Stores:
                 _tell(future, error)
             except Exception as error:
                 LOG.exception("store: a question failed")
-                _tell(future, StoreError(str(error), retry=False))
+                _tell(future, StoreError(str(error), Fault("statement")))
             else:
                 _tell(future, rows)
         if store is not None:

@@ -27,7 +27,8 @@ from fenghuo.loadtest.bench_servers import Broker, broker, clickhouse
 from fenghuo.loadtest.watch import Viewer
 from fenghuo.schemas import tables, topics
 from fenghuo.schemas.measures import KINDS
-from fenghuo.schemas.store import connect, socket_path
+from fenghuo.schemas.store import connect
+from fenghuo.schemas.store_socket import socket_path
 
 RIVER: Final = (("api",), ("judge",), ("archive",), ("gather",))
 """What `fenghuo run` is given for the end-to-end row, in this order."""

@@ -115,6 +115,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         if field.type is int:
             if not text.isdecimal():
                 raise SettingsError(f"{name}: expected a whole number of 0 or more, got {text!r}")
+            if name.endswith("_PORT") and int(text) > addresses.PORT_MAX:
+                raise SettingsError(
+                    f"{name}: expected a port up to {addresses.PORT_MAX}, got {text}"
+                )
             values[field.name] = int(text)
         elif (choices := get_args(field.type)) and text not in choices:
             raise SettingsError(f"{name}: expected {' or '.join(choices)}, got {text!r}")

@@ -10,12 +10,13 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-from fenghuo.schemas.store import receive, send, socket_path
+from fenghuo.schemas.store_socket import holder_of, near, receive, send, socket_path
 
 
 class Owner:
@@ -83,15 +84,19 @@ def main() -> None:
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     lock = open(folder / "owner.lock", "w")  # noqa: SIM115  held until the process ends
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"{folder} is held by {holder_of(folder)}")
     for left in folder.glob("*.arrow"):
         left.unlink()  # what a killed owner was about to insert; nobody was told that it is safe
     owner = Owner(folder)
     path = socket_path(folder)
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    os.chmod(path, 0o600)
+    os.umask(0o077)  # the socket and the data are this user's alone
+    with near(folder) as name:
+        listener.bind(name)
     listener.listen(16)
     listener.settimeout(0.5)
     stop = threading.Event()

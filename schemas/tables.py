@@ -8,11 +8,14 @@ ARCHITECTURE.md): of one (log, topic, partition, second) the rows with the highe
 pulse, as a set. Each lane has tables of its own (`of`), so that no query can see both.
 """
 
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 from fenghuo.schemas.lane import REAL, Lane, named
 from fenghuo.schemas.measures import LATENCY_BOUNDS_MS
 
+Columns = tuple[tuple[str, str], ...]
+"""Name and type of each column."""
 LATENCY_BUCKETS: Final = len(LATENCY_BOUNDS_MS) + 1
 KEY_COLUMNS: Final = (
     ("log", "String"),
@@ -81,12 +84,7 @@ TRANSITION_COLUMNS: Final = (
 """A level of -1 is "no data"; value and threshold are NaN where there is none."""
 
 
-def _table(name: str, columns: tuple[tuple[str, str], ...], engine: str, order: str) -> str:
-    body = ", ".join(f"`{column}` {kind}" for column, kind in columns)
-    return f"CREATE TABLE IF NOT EXISTS {name} ({body}) ENGINE = {engine} ORDER BY ({order})"
-
-
-def late_columns(kind: str) -> tuple[tuple[str, str], ...]:
+def late_columns(kind: str) -> Columns:
     """Columns of a late row: its source, its second and cut, its measures."""
     key = tuple(
         column
@@ -96,7 +94,7 @@ def late_columns(kind: str) -> tuple[tuple[str, str], ...]:
     return (*SOURCE_COLUMNS, *key, *MEASURE_COLUMNS[kind])
 
 
-def pulse_columns(kind: str) -> tuple[tuple[str, str], ...]:
+def pulse_columns(kind: str) -> Columns:
     """Columns of a pulse row: one series of one second of one source partition."""
     return (*KEY_COLUMNS, *MEASURE_COLUMNS[kind])
 
@@ -106,40 +104,65 @@ def of(name: str, lane: Lane) -> str:
     return named(name, lane, "_")
 
 
+class Table(NamedTuple):
+    """One table: its name in the real lane, its columns, engine and key."""
+
+    name: str
+    columns: Columns
+    engine: str
+    order: str
+
+
+TABLES: Final = (
+    *(
+        Table(
+            PULSE_TABLE[kind],
+            pulse_columns(kind),
+            "ReplacingMergeTree(version)",
+            "cut, second_ms, log, topic, partition, k1, k2",
+        )
+        for kind in MEASURE_COLUMNS
+    ),
+    *(
+        Table(
+            LATE_TABLE[kind],
+            late_columns(kind),
+            "ReplacingMergeTree()",
+            "cut, second_ms, log, topic, partition, `offset`, idx",
+        )
+        for kind in MEASURE_COLUMNS
+    ),
+    Table(
+        REFUSED_TABLE,
+        REFUSED_COLUMNS,
+        "ReplacingMergeTree()",
+        "log, topic, partition, `offset`, idx",
+    ),
+    Table(
+        TRANSITION_TABLE,
+        TRANSITION_COLUMNS,
+        "ReplacingMergeTree()",
+        "campaign, log, rule, scope, seq",
+    ),
+)
+
+
 def ddl(lane: Lane = REAL) -> tuple[str, ...]:
-    """Statements that make every table of a lane; forward only, safe to repeat."""
-    made = []
-    for kind in MEASURE_COLUMNS:
-        made.append(
-            _table(
-                of(PULSE_TABLE[kind], lane),
-                pulse_columns(kind),
-                "ReplacingMergeTree(version)",
-                "cut, second_ms, log, topic, partition, k1, k2",
-            )
-        )
-        made.append(
-            _table(
-                of(LATE_TABLE[kind], lane),
-                late_columns(kind),
-                "ReplacingMergeTree()",
-                "cut, second_ms, log, topic, partition, `offset`, idx",
-            )
-        )
-    made.append(
-        _table(
-            of(REFUSED_TABLE, lane),
-            REFUSED_COLUMNS,
-            "ReplacingMergeTree()",
-            "log, topic, partition, `offset`, idx",
-        )
+    """Statements that make every table of a lane; safe to repeat."""
+    return tuple(missing(table, None, lane)[0] for table in TABLES)
+
+
+def missing(table: Table, found: Collection[str] | None, lane: Lane) -> tuple[str, ...]:
+    """Statements for what a table lacks: all of it where none was found, else the columns that are
+    not among those found. Forward only: nothing is ever dropped or changed.
+    """
+    name = of(table.name, lane)
+    if found is None:
+        body = ", ".join(f"`{column}` {kind}" for column, kind in table.columns)
+        make = f"CREATE TABLE IF NOT EXISTS {name} ({body})"
+        return (f"{make} ENGINE = {table.engine} ORDER BY ({table.order})",)
+    return tuple(
+        f"ALTER TABLE {name} ADD COLUMN `{column}` {kind}"  # 18.16 knows no IF NOT EXISTS here
+        for column, kind in table.columns
+        if column not in found
     )
-    made.append(
-        _table(
-            of(TRANSITION_TABLE, lane),
-            TRANSITION_COLUMNS,
-            "ReplacingMergeTree()",
-            "campaign, log, rule, scope, seq",
-        )
-    )
-    return tuple(made)

@@ -6,6 +6,7 @@ may be committed lies before every pulse that is not stored yet, so a restart re
 storing twice changes nothing.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -45,6 +46,40 @@ class Block(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    def only(self, rows: slice) -> "Block":
+        """Some of its rows."""
+        return Block(self.table, {name: column[rows] for name, column in self.columns.items()})
+
+    def halves(self) -> tuple["Block", "Block"]:
+        """Its first and its second half."""
+        middle = len(self) // 2
+        return self.only(slice(middle)), self.only(slice(middle, None))
+
+
+class Unstored:
+    """The fetches that were read and are not stored whole, by partition: how far behind history is.
+
+    By the broker's time of their records, so that a worker that just started, or reads a backlog,
+    tells the same as one that was there all the time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, int], deque[tuple[int, int]]] = {}
+
+    def read(self, part: tuple[str, int], next_offset: int, oldest_ms: int) -> None:
+        """A fetch that ends before next_offset, and the time of its oldest record."""
+        self._waiting.setdefault(part, deque()).append((next_offset, oldest_ms))
+
+    def stored(self, part: tuple[str, int], offset: int) -> None:
+        """All below this offset is stored."""
+        waiting = self._waiting.get(part, deque())
+        while waiting and waiting[0][0] <= offset:
+            waiting.popleft()
+
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest record that waits; None when none does."""
+        return min((waiting[0][1] for waiting in self._waiting.values() if waiting), default=None)
 
 
 class Pulses:
@@ -99,10 +134,6 @@ class Pulses:
                 self.rows -= len(held.rows)
                 del self._held[key]
         self._chosen = {}
-
-    def oldest_ms(self) -> int | None:
-        """Since when the longest waiting pulse has waited."""
-        return min((held.since_ms for held in self._held.values()), default=None)
 
     def safe_offset(self, next_offset: int) -> int:
         """The offset a restart may read from: nothing below it is unstored."""

@@ -30,8 +30,17 @@ INSERTED = Counter("fenghuo_archived_rows", "rows inserted into the store", ["ta
 INSERT_FAILED = Counter(
     "fenghuo_archive_failures", "inserts that failed and were tried again", ["table"]
 )
+SET_ASIDE = Counter(
+    "fenghuo_archive_aside_rows", "rows that the store can never take, passed over", ["table"]
+)
+STORE_UP = Gauge(
+    "fenghuo_store_up",
+    "1 while the store takes what a part has, 0 while it is waited for",
+    ["part"],
+)
 ARCHIVE_DELAY = Gauge(
-    "fenghuo_archive_delay_seconds", "age of the oldest pulse that is not stored yet"
+    "fenghuo_archive_delay_seconds",
+    "age of the oldest record that archive has read and not stored yet",
 )
 PENDING = Gauge(
     "fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"]
@@ -58,7 +67,12 @@ class InLane(Collector):
         return InLane(REGISTRY.restricted_registry(names), self._lane)
 
 
-def serve(host: str, port: int, lane: Lane) -> None:
-    """Offer /metrics; port 0 means none."""
-    if port:
+def serve(host: str, port: int, lane: Lane) -> str:
+    """Offer /metrics; port 0 means none. Why it cannot be offered, or ""."""
+    if not port:
+        return ""
+    try:
         start_http_server(port, addr=host, registry=InLane(REGISTRY, lane))
+    except OSError as error:
+        return f"{host}:{port}: {error.strerror or error}"
+    return ""

@@ -30,6 +30,8 @@ from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
 STOP_S_MAX = 3.0
 """A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""
+METRICS_RETRY_S = 5.0
+"""How soon a metrics port that was taken is tried again."""
 SOONEST, COMPANY = 0.3, 0.05
 """Shares of a tick: news makes no tick sooner than this after the last one, and waits so long for
 more of its kind.
@@ -192,11 +194,24 @@ class Part(ABC):
         return 0
 
     async def _start(self) -> None:
-        s = self.settings
+        self._offering = asyncio.ensure_future(self._offer_metrics())
         await self.prepare()
-        metrics.serve(s.http_host, s.metrics_port, s.lane)
         await self.app.start()
         print(f"fenghuo {self.name}: ready", flush=True)
+
+    async def _offer_metrics(self) -> None:
+        """/metrics from the beginning; where its port is taken the part works without, and says
+        so.
+        """
+        s = self.settings
+        said = ""
+        while why := metrics.serve(s.http_host, s.metrics_port, s.lane):
+            if why != said:
+                print(f"fenghuo {self.name}: works without /metrics: {why}", flush=True)
+            said = why
+            await asyncio.sleep(METRICS_RETRY_S)
+        if said:
+            print(f"fenghuo {self.name}: /metrics on port {s.metrics_port} now", flush=True)
 
     async def _leave(self) -> None:
         await self.on_stop()

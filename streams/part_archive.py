@@ -1,14 +1,16 @@
 """The archive worker: pulses, late rows, dead letters and transitions into the store, in blocks,
 committed after.
 
-The store may be away for hours: the insert is tried again with growing pauses, reading waits, and
-everything waits in Kafka. Nothing else of the river depends on it.
+The store may be away, full, or closed to us for hours: the insert is tried again with growing
+pauses, reading waits, and everything waits in Kafka. Nothing else of the river depends on it, and
+this part never ends for it. Rows that no store can take are passed over, one by one.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -20,12 +22,15 @@ from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Rows, Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import INSERT_ROWS_MAX, Store, StoreError, connect
+from fenghuo.schemas.store_faults import Fault
+from fenghuo.schemas.store_tables import ensure
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics
 from fenghuo.streams.archive import (
     HELD_ROWS_MAX,
     Block,
     Pulses,
+    Unstored,
     late_block,
     refused_block,
     transition_block,
@@ -35,6 +40,12 @@ from fenghuo.streams.part import Part, now_ms
 
 PAUSE_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries while the store is away; the last one repeats."""
+SAY_TRIES = 20
+"""A wait that lasts is told again after so many tries."""
+ROW_CHARS_MAX = 2_000
+"""So much of a row that is passed over stands in the log."""
+ASIDE_MAX = 100
+"""Most rows of one block that are passed over; where more are refused the table is wrong."""
 COMMIT_MS = 1_000
 KEPT = (topics.PULSES, topics.LATE, topics.REFUSED, topics.TRANSITIONS)
 """The topics that are kept in the store."""
@@ -61,17 +72,23 @@ class ArchivePart(Part):
         self._stored = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "store")
         self._store: Store | None = None
+        self._has_tables = False
+        self._unstored = Unstored()
+        self._oldest_ms: int | None = None
+        metrics.ARCHIVE_DELAY.set_function(self._delay_s)  # asked at each scrape, whatever waits
         self._log = ""
         self._commit_ms = 0
         super().__init__(settings)
 
     async def prepare(self) -> None:
         self._log = await kafka.prepare(self.settings)
-        for statement in tables.ddl(self.settings.lane):
-            await self._try("ddl", partial(_execute, statement))
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._do, _nothing)
+        except StoreError as error:  # read all the same, so that what waits is told
+            self._wait("start", error, 0)
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
-        self._pulses = Pulses()
+        self._pulses, self._unstored, self._oldest_ms = Pulses(), Unstored(), None
         self._late.clear()
         self._letters.clear()
         self._transitions.clear()
@@ -94,6 +111,10 @@ class ArchivePart(Part):
         for i, value in enumerate(fetch.values):
             self._take(name, value or b"", fetch.headers.get(i, ()), int(fetch.offsets[i]))
         self._next[tp] = fetch.next_offset
+        if len(fetch.record_ms):
+            self._unstored.read(tp, fetch.next_offset, int(fetch.record_ms.min()))
+            self._oldest_ms = self._unstored.oldest_ms()
+        metrics.PENDING.labels(self.name).set(self._held())
         self.progress_ms = now_ms()
         while self._held() > HELD_ROWS_MAX:
             self._stored.clear()
@@ -101,19 +122,22 @@ class ArchivePart(Part):
 
     async def on_tick(self) -> None:
         now = now_ms()
-        metrics.PENDING.labels(self.name).set(self._held())
-        oldest = self._pulses.oldest_ms()
-        metrics.ARCHIVE_DELAY.set(0 if oldest is None else (now - oldest) / 1000)
         before = dict(self._next)
         pulses = self._pulses
-        await self._insert([*pulses.due(now), *self._rest()])
+        for block in [*pulses.due(now), *self._rest()]:
+            await self._insert(block)
         if pulses is not self._pulses:
             return  # reassigned while inserting: what was read before counts no more
         pulses.stored()
+        metrics.PENDING.labels(self.name).set(self._held())
+        safe = self._safe(before)
+        for tp, offset in safe.items():
+            self._unstored.stored(tp, offset)
+        self._oldest_ms = self._unstored.oldest_ms()
         self._stored.set()
         if now - self._commit_ms >= COMMIT_MS:
             self._commit_ms = now
-            await self._commit(before)
+            await self._commit(safe)
 
     async def on_stop(self) -> None:
         await self.on_tick()
@@ -167,49 +191,95 @@ class ArchivePart(Part):
         self._late, self._letters, self._transitions = {}, [], []
         return blocks
 
-    async def _insert(self, blocks: list[Block]) -> None:
-        for block in blocks:
-            table = tables.of(block.table, self.settings.lane)
-            await self._try(block.table, partial(_store, table, block))
-            metrics.INSERTED.labels(block.table).inc(len(block))
+    async def _insert(self, block: Block) -> None:
+        """Store a block, all of it but the rows that no store can take."""
+        while True:
+            aside: list[tuple[Block, StoreError]] = []
+            if await self._is_stored(block, aside):
+                break
+            error = aside[-1][1]
+            why = "the table takes hardly any of our rows: compare its columns"
+            self._wait(block.table, StoreError(str(error), Fault("person", why)), 0)
+            await asyncio.sleep(PAUSE_S[-1])
+        metrics.INSERTED.labels(block.table).inc(len(block) - len(aside))
+        for row, error in aside:
+            metrics.SET_ASIDE.labels(block.table).inc()
+            told = {name: column[0] for name, column in row.columns.items()}
+            print(f"fenghuo archive: passed over, {error}: {str(told)[:ROW_CHARS_MAX]}", flush=True)
 
-    async def _commit(self, read: Mapping[TP, int]) -> None:
+    async def _is_stored(self, block: Block, aside: list[tuple[Block, StoreError]]) -> bool:
+        """Store what can be stored; False when too much cannot. What cannot is found by halving."""
+        table = tables.of(block.table, self.settings.lane)
+        try:
+            await self._try(block.table, partial(_store, table, block))
+        except StoreError as error:
+            if len(block) > 1:
+                one, other = block.halves()
+                return await self._is_stored(one, aside) and await self._is_stored(other, aside)
+            aside.append((block, error))
+        return len(aside) <= ASIDE_MAX
+
+    def _safe(self, read: Mapping[TP, int]) -> dict[TP, int]:
+        """Below which offset of each partition everything is stored."""
         pulses = self._named(topics.PULSES)
-        offsets = {
+        return {
             tp: self._pulses.safe_offset(offset) if tp.topic == pulses else offset
             for tp, offset in read.items()
         }
+
+    async def _commit(self, safe: Mapping[TP, int]) -> None:
         changed = {
-            tp: offset for tp, offset in offsets.items() if offset > self._committed.get(tp, -1)
+            tp: offset for tp, offset in safe.items() if offset > self._committed.get(tp, -1)
         }
         if changed:
             await self.app.consumer._thread.commit(changed)
             self._committed.update(changed)
 
     async def _try(self, what: str, act: Callable[[Store], None]) -> None:
-        """Do it in the store's own thread, again and again while the store is away."""
+        """Do it in the store's own thread, for as long as it takes. Raises StoreError for nothing
+        but data that waiting cannot make better.
+        """
         loop = asyncio.get_running_loop()
-        for attempt in range(10**9):
+        for attempt in count():
             try:
                 await loop.run_in_executor(self._thread, self._do, act)
-                return
+                break
             except StoreError as error:
                 metrics.INSERT_FAILED.labels(what).inc()
-                if not error.retry:
+                if error.fault.kind == "data":
                     raise
                 self.progress_ms = now_ms()  # waiting for the store is no standstill
-                if attempt % 20 == 0:
-                    print(f"fenghuo archive: {what} waits for the store: {error}", flush=True)
+                self._wait(what, error, attempt)
                 await asyncio.sleep(PAUSE_S[min(attempt, len(PAUSE_S) - 1)])
+        if attempt:
+            print(f"fenghuo archive: the store takes {what} again", flush=True)
+
+    def _wait(self, what: str, error: StoreError, attempt: int) -> None:
+        metrics.STORE_UP.labels(self.name).set(0)
+        if attempt % SAY_TRIES == 0:
+            print(f"fenghuo archive: {what} waits for the store: {error}", flush=True)
+
+    def _delay_s(self) -> float:
+        oldest_ms = self._oldest_ms
+        return 0.0 if oldest_ms is None else max(0, now_ms() - oldest_ms) / 1000
 
     def _do(self, act: Callable[[Store], None]) -> None:
         if self._store is None:
             self._store = connect(self.settings.store_login)
-        act(self._store)
+        try:
+            if not self._has_tables:
+                ensure(self._store, self.settings.lane)
+                self._has_tables = True
+            act(self._store)
+            metrics.STORE_UP.labels(self.name).set(1)
+        except StoreError as error:
+            if error.fault.kind == "person":  # a table may be gone: look again
+                self._has_tables = False
+            raise
 
 
-def _execute(statement: str, store: Store) -> None:
-    store.execute(statement)
+def _nothing(_: Store) -> None:
+    """What a start asks of the store: that it is there, with its tables."""
 
 
 def _store(table: str, block: Block, store: Store) -> None:

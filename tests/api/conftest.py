@@ -9,6 +9,7 @@ import pytest
 
 from fenghuo.schemas import store
 from fenghuo.schemas.lane import LANES
+from fenghuo.schemas.store_socket import socket_path
 from fenghuo.schemas.tables import ddl
 from tests.api.server import wait_for
 
@@ -20,7 +21,7 @@ def chdb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", str(folder)]
     owner = subprocess.Popen(command)
     try:
-        wait_for(store.socket_path(folder).exists, 30)
+        wait_for(socket_path(folder).exists, 30)
         yield f"chdb:{folder}"
     finally:
         owner.terminate()

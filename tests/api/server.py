@@ -21,6 +21,7 @@ from fenghuo.api.stores import Stores
 from fenghuo.schemas.lane import REAL, Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import StoreError
+from fenghuo.schemas.store_faults import Fault
 from tests.api import boards
 from tests.api.boards import FakeSource
 
@@ -41,7 +42,7 @@ class NoStore:
     address = "clickhouse://nowhere:9000/none"
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-        raise StoreError(f"{self.address}: connection refused", retry=True)
+        raise StoreError(f"{self.address}: connection refused", Fault("away"))
 
     def execute(self, sql: str) -> None:
         raise NotImplementedError

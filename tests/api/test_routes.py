@@ -17,6 +17,7 @@ from fenghuo.api.stores import Stores
 from fenghuo.schemas.lane import LANES, REAL, Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import StoreError
+from fenghuo.schemas.store_faults import Fault
 from fenghuo.schemas.topics import KINDS
 from tests.api import boards
 from tests.api.boards import START_MS, FakeSource, board, campaign
@@ -353,7 +354,7 @@ def test_the_store_is_asked_by_few_at_a_time_and_within_a_limit() -> None:
 
 
 def test_a_store_that_comes_back_is_used_again() -> None:
-    tries = iter([StoreError("away", retry=True), None])
+    tries = iter([StoreError("away", Fault("away")), None])
 
     def connect() -> Slow:
         if (error := next(tries)) is not None:

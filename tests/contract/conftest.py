@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaProducer
 
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store import socket_path
+from fenghuo.schemas.store_socket import socket_path
 from tests.parts.kafka import Kafka
 from tests.parts.process import Process
 from tests.parts.tansu import Tansu

@@ -19,7 +19,8 @@ import pytest
 from fenghuo.schemas import letters, tables, topics
 from fenghuo.schemas.measures import MEASURES
 from fenghuo.schemas.settings import environment
-from fenghuo.schemas.store import Store, connect, socket_path
+from fenghuo.schemas.store import Store, connect
+from fenghuo.schemas.store_socket import socket_path
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka as calls
 from tests.contract.conftest import Broker

@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 
-from fenghuo.schemas.store import Chdb, Store, StoreError, socket_path
+from fenghuo.schemas.store import Store, StoreError
+from fenghuo.schemas.store_client import Chdb
+from fenghuo.schemas.store_socket import socket_path
 
 pytestmark = pytest.mark.real
 
 CLIENT = """
 import sys
 from pathlib import Path
-from fenghuo.schemas.store import Chdb
+from fenghuo.schemas.store_client import Chdb
 store = Chdb(Path(sys.argv[1]), linger_s=1)
 for n in range(20):
     store.insert("t", {"k": [n], "who": ["child"]})

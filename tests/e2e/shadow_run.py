@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from fenghuo.schemas import pulse, topics
 from fenghuo.schemas.marks import Mark, header
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store import socket_path
+from fenghuo.schemas.store_socket import socket_path
 from fenghuo.schemas.topics import KINDS, TOPIC_OF
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka as calls

