@@ -1,5 +1,6 @@
 """Routes: every address of the api but the stream."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -144,8 +145,11 @@ def _health(router: APIRouter, parts: Parts) -> None:
         try:
             await parts.stores.query("SELECT 1 AS `one`", {}, READY_STORE_S)
         except (StoreError, ApiError):
-            return _json({"ready": True, "board_age_ms": age_ms, "store": "down"})
-        return _json({"ready": True, "board_age_ms": age_ms, "store": "up"})
+            store = "down"
+        else:
+            store = "up"
+        pid = os.getpid()  # `fenghuo up` knows by it that its own api answers
+        return _json({"ready": True, "board_age_ms": age_ms, "store": store, "pid": pid})
 
 
 def _page(router: APIRouter, pages: Pages) -> None:

@@ -2,6 +2,7 @@
 in order.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -22,14 +23,22 @@ class Child:
     """One process of the tree: how to start it, and whether it may be started again."""
 
     def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        *,
+        ends: bool = False,
     ) -> None:
+        """folder: where its log goes. ends: it does one thing and is done with exit code 0."""
         self.name = name
+        self.ends = ends
         self.started_s = 0.0
         self.deaths = 0
         self._command = list(command)
         self._env = dict(env)
-        self.log = log
+        self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -42,8 +51,26 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C and a terminal that closes reach this process alone: it stops all in order
+                process_group=0,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  it makes one system call
             )
+
+    @property
+    def pid(self) -> int | None:
+        """The process there is now; None before the first start."""
+        return None if self.process is None else self.process.pid
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it did the one thing it was started for."""
+        return self.ends and self.code() == 0
+
+    def end_group(self) -> None:
+        """SIGKILL to what it left behind when it ended."""
+        if self.process is not None and self.code() is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def code(self) -> int | None:
         """Its exit code once it has ended."""
@@ -66,7 +93,7 @@ def watch(children: list[Child], stop: threading.Event, say: Callable[[str], Non
             if child.name == "broker":
                 say(f"the broker died, and its log with it:\n{child.tail()}")
                 return 1
-            if child.name == "demo" and child.code() == 0:
+            if child.is_done:
                 continue
             if child.name not in due:
                 lived_s = time.monotonic() - child.started_s
@@ -74,6 +101,7 @@ def watch(children: list[Child], stop: threading.Event, say: Callable[[str], Non
                 pause = RESTART_S[min(child.deaths, len(RESTART_S) - 1)]
                 due[child.name] = time.monotonic() + pause
                 say(f"{child.name} ended with {child.code()}, starts again in {pause:g} s")
+                child.end_group()
             elif time.monotonic() >= due[child.name]:
                 del due[child.name]
                 child.start()
@@ -97,12 +125,20 @@ def stop_all(children: Sequence[Child]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for child in children:
+        child.end_group()
+
+
+def on_stop() -> threading.Event:
+    """An event that SIGINT, SIGTERM and the end of the terminal set; nohup keeps its meaning."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _die_with_parent() -> None:
     """Linux: SIGKILL for this process when its parent ends (PR_SET_PDEATHSIG = 1)."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to the parent, which stops its children in order
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

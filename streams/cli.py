@@ -60,7 +60,11 @@ def up(
     if port is not None:
         chosen = msgspec.structs.replace(chosen, http_port=port)
     _checked(chosen)
-    code = tree.up(chosen, data, demo=demo, shadow=shadow, say=lambda line: print(line, flush=True))
+    try:
+        code = tree.up(chosen, data, demo=demo, shadow=shadow, say=_say)
+    except tree.Refused as error:
+        typer.echo(f"fenghuo up: {error}", err=True)
+        raise typer.Exit(2) from error
     raise typer.Exit(code)
 
 
@@ -81,9 +85,14 @@ def run(
             raise typer.Exit(2)
         from fenghuo.streams.many import run_many
 
-        raise typer.Exit(run_many(chosen, part, processes, lambda line: print(line, flush=True)))
+        raise typer.Exit(run_many(chosen, part, processes, _say))
     if part == "api":
         from fenghuo.api.app import serve
+        from fenghuo.streams.ports import refusal
+
+        if why := refusal(chosen.http_host, chosen.http_port):
+            typer.echo(f"fenghuo run api: {why}; see FENGHUO_HTTP_HOST and _PORT", err=True)
+            raise typer.Exit(2)
 
         serve(chosen)
         return
@@ -202,6 +211,10 @@ def generate(
     for path in stale:
         typer.echo(f"{path}: {'is stale; run `fenghuo generate`' if check_only else 'written'}")
     raise typer.Exit(1 if check_only and stale else 0)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _checked(chosen: Settings) -> None:

@@ -263,7 +263,7 @@ class Judge:
             None if clock.as_of_ms is None else max(now_ms - clock.as_of_ms, 0),
             None if clock.record_ms is None else max(now_ms - clock.record_ms, 0),
             sum(head.end_offset - head.next_offset for head in heads) if heads else None,
-            len(heads),
+            len({(head.source.topic, head.source.partition) for head in heads}),
             books,
             tuple(Behind(str(source), by_ms) for source, by_ms in sorted(clock.behind.items())),
         )

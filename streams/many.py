@@ -4,26 +4,22 @@ The workers share the source partitions as workers on N machines would; nothing 
 that dies is started again; SIGTERM and SIGINT stop all.
 """
 
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from fenghuo.schemas.settings import Settings, environment
-from fenghuo.streams.children import Child, stop_all, watch
+from fenghuo.streams.children import Child, on_stop, stop_all, watch
 
 
 def run_many(settings: Settings, part: str, count: int, say: Callable[[str], None]) -> int:
     """Run `count` workers of a part until told to stop; the exit code. Worker i serves /metrics on
     the port after that of worker i - 1, if there is one.
     """
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = on_stop()
     with tempfile.TemporaryDirectory(prefix=f"fenghuo-{part}-") as folder:
         children = [_worker(settings, part, i, Path(folder)) for i in range(count)]
         try:
@@ -38,4 +34,4 @@ def _worker(settings: Settings, part: str, number: int, folder: Path) -> Child:
     port = settings.metrics_port + number if settings.metrics_port else 0
     chosen = msgspec.structs.replace(settings, metrics_port=port)
     command = [sys.executable, "-m", "fenghuo.streams", "run", part]
-    return Child(f"{part}-{number}", command, environment(chosen), folder / f"{number}.log")
+    return Child(f"{part}-{number}", command, environment(chosen), folder)
