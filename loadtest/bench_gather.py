@@ -225,7 +225,7 @@ def _gathered(port: int, workers: int) -> tuple[float, ...]:
 
 def _catch_up(bench: Bench, server: Broker, away_s: int, number: int) -> _CaughtUp:
     seconds = 8 + away_s + 40
-    load = [*FENGHUO, "load", "--no-watch", "--rate", str(CATCH_UP_PER_S)]
+    load = [*FENGHUO, "load", "--real", "--no-watch", "--rate", str(CATCH_UP_PER_S)]
     load += ["--seconds", str(seconds)]
     with Process("load", load, bench.folder, server.env()) as sender:
         with _worker(bench, server, 1, number) as (worker, port):

@@ -62,7 +62,7 @@ def live(bench: Bench) -> list[Figure]:
         kafka = json.loads(get(url + "healthz"))["kafka"]
         settle_s = bench.size(15, 8)
         lasts = int(settle_s + bench.rounds * seconds + crossings * (CROSSING_S + 1) + 10)
-        load = [*FENGHUO, "load", "--no-watch", "--rate", str(LIVE_RATE_PER_S)]
+        load = [*FENGHUO, "load", "--real", "--no-watch", "--rate", str(LIVE_RATE_PER_S)]
         load += ["--seconds", str(lasts)]
         with (
             Process("load", load, bench.folder, {"FENGHUO_KAFKA": kafka}) as sender,
@@ -107,7 +107,7 @@ def viewers(bench: Bench) -> list[Figure]:
     wanted = [n for n in wanted if n in (500, 2_000)] if bench.quick else wanted
     with _up(bench) as (tree, url, _):
         kafka, api = json.loads(get(url + "healthz"))["kafka"], tree.child("run api")
-        load = [*FENGHUO, "load", "--no-watch", "--rate", str(CROWD_RATE_PER_S)]
+        load = [*FENGHUO, "load", "--real", "--no-watch", "--rate", str(CROWD_RATE_PER_S)]
         load += ["--seconds", "600"]
         with Process("load", load, bench.folder, {"FENGHUO_KAFKA": kafka}):
             time.sleep(5)

@@ -65,7 +65,7 @@ class Asked:
     bad: tuple[str, ...] | None = None
     skew: float = 0.0
     processes: int = 1
-    shadow: bool = False
+    shadow: bool = True
     expect: tuple[str, ...] | None = None
     watch: bool = True
     settle_s: float = 30.0

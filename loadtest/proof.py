@@ -14,7 +14,7 @@ from fenghuo.loadtest.books import Books, Fate
 from fenghuo.loadtest.census import Census
 from fenghuo.loadtest.result import HOPS, Fates, Hop, Produced, Proof, Totals
 
-CURE = "use --shadow, or stop the other producers"
+CURE = "leave out --real, or stop the other producers"
 LATER = HOPS[HOPS.index("log") :]
 SUMS = (("events", "events"), ("paid", "paid orders"), ("paid_amount_fen", "fen"))
 GAPS_SHOWN = 5

@@ -1,5 +1,7 @@
 """`fenghuo load`: the load tester's place on the command line."""
 
+import asyncio
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated as A  # noqa: N817  two dozen of them
@@ -8,12 +10,23 @@ from typing import Any
 import typer
 from typer import Option
 
+from fenghuo.schemas import topics
+from fenghuo.schemas.lane import SHADOW
+from fenghuo.schemas.settings import Settings
 from fenghuo.streams.cli import app, settings, with_topics
 
 _SHAPES = "constant, ramp, steps, spike or festival; also ramp:from=20, steps:count=5, ..."
 _EXPECT = "a gate such as 'p99_ms<1000'; lost==0 and duplicates==0 where none is given"
 _BAD = "NAME=SHARE of late, disorder, duplicate, malformed, brushing; burst=FACTOR"
+_LANE = "marked, in a lane that no real number sees; or into the real totals and warnings"
 _API = "address of the lane's page; else FENGHUO_HTTP_HOST and _PORT"
+_NOBODY = (
+    "load: nothing was sent: nobody counts marked records at {}. Start the shadow lane"
+    " (`fenghuo up --shadow`, or gather, judge, archive and api with FENGHUO_LANE=shadow),"
+    " or say --real: then every event counts in the real totals and may raise real warnings"
+)
+HEARD_MS = 15_000
+"""A lane whose gather said nothing for this long is counted by nobody."""
 
 
 @app.command()
@@ -26,7 +39,7 @@ def load(  # noqa: PLR0917  typer reads the options from the signature, `ctx` ho
     form: A[str, Option("--format", help="json or frame")] = "json",
     seed: A[int, Option(help="same seed, same events")] = 1,
     expect: A[list[str] | None, Option(help=_EXPECT)] = None,
-    shadow: A[bool, Option("--shadow", help="in a lane that no real number sees")] = False,
+    shadow: A[bool, Option("--shadow/--real", help=_LANE)] = True,
     processes: A[int, Option(help="producers, at most one a core")] = 1,
     orders: A[float, Option(help="weight of orders in the mix")] = 30.0,
     traffic: A[float, Option(help="weight of traffic in the mix")] = 68.0,
@@ -47,21 +60,34 @@ def load(  # noqa: PLR0917  typer reads the options from the signature, `ctx` ho
 ) -> None:
     """Send events at planned times and prove that each arrived: 0 PASS, 1 FAIL, 2 INVALID."""
     from fenghuo.loadtest.load_command import Asked, Where, main
-    from fenghuo.schemas.topics import TOPIC_OF
     from fenghuo.streams.up import SHADOW_PORTS
 
     chosen = with_topics(settings(campaign))
+    if shadow and not asyncio.run(_is_counted(chosen)):
+        typer.echo(_NOBODY.format(chosen.kafka), err=True)
+        raise typer.Exit(2)
     port = chosen.http_port + (SHADOW_PORTS if shadow else 0)
     names = {field.name for field in fields(Asked)}
     given = {name: _plain(value) for name, value in ctx.params.items() if name in names}
     where = Where(
         chosen.kafka,
-        dict.fromkeys(TOPIC_OF.values(), chosen.partitions),
+        dict.fromkeys(topics.TOPIC_OF.values(), chosen.partitions),
         api or f"http://{chosen.http_host}:{port}/",
         chosen.store_login,
         Path(chosen.campaign),
     )
     raise typer.Exit(main(Asked(**given, weights=(orders, traffic, complaints)), where))
+
+
+async def _is_counted(settings: Settings) -> bool:
+    """Whether a gather of the shadow lane has said anything lately: it does so every second."""
+    from fenghuo.streams import kafka
+
+    topic = topics.of(topics.PULSES, SHADOW)
+    if topic not in await kafka.partitions_of(settings.kafka, [topic]):
+        return False
+    newest = await kafka.read_all(settings.kafka, topic, last=1)
+    return any(time.time() * 1000 - record.timestamp < HEARD_MS for record in newest)
 
 
 def _plain(value: Any) -> Any:

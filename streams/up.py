@@ -114,9 +114,14 @@ def _tell(settings: Settings, lanes: Sequence[Settings], say: Callable[[str], No
     say(f"ready: {_url(lanes[0])}")
     if len(lanes) > 1:
         say(f"shadow lane, for marked load runs alone: {_url(lanes[1])}")
-        say(f"  its audit and dlq: {PREFIX}LANE={SHADOW} beside the two below")
+        say(f"  its audit and dlq: {PREFIX}LANE={SHADOW} beside those below")
     say("for load, replay, audit and dlq in another shell:")
     named_here = [f"{PREFIX}KAFKA={settings.kafka}", f"{PREFIX}STORE={settings.store}"]
+    named_here += [
+        f"{PREFIX}{name.upper()}={value}"
+        for name in ("campaign", "http_port", "rehearsal_start_ms")
+        if (value := getattr(settings, name)) != getattr(Settings(), name)
+    ]
     say(f"  export {shlex.join(named_here)}")
     if settings.store_password:
         say(f"  and {PREFIX}STORE_PASSWORD, or {PREFIX}STORE_PASSWORD_FILE, as here")

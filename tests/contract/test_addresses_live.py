@@ -55,7 +55,8 @@ def test_commands_take_a_list_with_a_dead_first_server_a_scheme_and_a_comma(
     found = fenghuo("dlq", "list", kafka=kafka)
     assert (found.returncode, found.stdout.split(":")[0]) == (0, "0 letters"), found.stderr
     sent = fenghuo(
-        *("load", "--rate", "40", "--seconds", "2", "--no-watch", "--settle", "1"), kafka=kafka
+        *("load", "--real", "--rate", "40", "--seconds", "2", "--no-watch", "--settle", "1"),
+        kafka=kafka,
     )
     assert "Traceback" not in sent.stderr + sent.stdout
     assert "acknowledged" in sent.stdout, sent.stderr

@@ -18,7 +18,7 @@ EVENTS = 4_068
 
 
 class Stormy(Life):
-    """The real stream goes on for as long as `fenghuo load --shadow` does, beside it."""
+    """The real stream goes on for as long as `fenghuo load` does, beside it."""
 
     rate = 0
     seconds = 0
@@ -28,7 +28,7 @@ class Stormy(Life):
         shadow = self.lanes["shadow"]
         words = ["--rate", str(self.rate), "--seconds", str(self.seconds), "--format", "frame"]
         words += ["--api", f"http://127.0.0.1:{shadow.port}/"]
-        storm = shadow.begin("load", "--shadow", *words)
+        storm = shadow.begin("load", *words)
         for i, event in enumerate(real_stream(self.start_ms)):
             self.send_one(i, event)
             time.sleep(self.seconds / EVENTS)

@@ -57,7 +57,7 @@ class World:
     def command(self, *arguments: str, lane: str = "real") -> list[str]:
         port = (self.shadow if lane == "shadow" else self.real).port
         where = ["--api", f"http://127.0.0.1:{port}/"]
-        mark = ["--shadow"] if lane == "shadow" else []
+        mark = [] if lane == "shadow" else ["--real"]
         return [sys.executable, "-m", "fenghuo.streams", "load", *arguments, *where, *mark]
 
     def load(self, *arguments: str, lane: str = "real") -> tuple[int, Run]:

@@ -122,7 +122,7 @@ def test_up_brings_the_lane_of_load_runs_with_it(
         }
         rivers["real"].port, rivers["shadow"].port = port, port + 4
         options = ("--rate", "200", "--seconds", "3", "--no-watch", "--json")
-        code, out = rivers["real"].run("load", *options)
+        code, out = rivers["real"].run("load", "--real", *options)
         assert code == 0, out
         producer = Producer(env["FENGHUO_KAFKA"])
         for i in range(500):

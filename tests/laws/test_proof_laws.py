@@ -136,7 +136,7 @@ def test_where_others_write_nothing_is_claimed(sums: dict[str, Totals], more: in
     found = prove(made, census, before, after)
 
     assert found.closed is None
-    assert "--shadow" in found.problems[0]
+    assert "--real" in found.problems[0]
     assert [hop.events for hop in found.hops[4:]] == [None] * 3
 
 
