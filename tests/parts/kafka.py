@@ -63,7 +63,7 @@ class Kafka:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
-        self._folder = folder
+        self.folder = folder
         self._config = folder / "server.properties"
         self._config.write_text(
             CONFIG.format(port=self.port, controller=free_port(), data=folder / "data")
@@ -75,7 +75,7 @@ class Kafka:
         )
 
     def start(self) -> None:
-        if not (self._folder / "data/meta.properties").exists():
+        if not (self.folder / "data/meta.properties").exists():
             self._format()
         self.process.start()
         self.process.wait_ready(lambda: answers_kafka(self.port), READY_S_MAX)
@@ -91,7 +91,7 @@ class Kafka:
         tool = Process(
             "kafka format",
             [*_java(), "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self._config],
-            self._folder / "format.log",
+            self.folder / "format.log",
         )
         tool.start()
         tool.wait_ended(READY_S_MAX)
