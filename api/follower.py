@@ -58,6 +58,7 @@ class Follower(ABC):
             bootstrap_servers=self._bootstrap,
             group_id=None,
             enable_auto_commit=False,
+            isolation_level="read_committed",
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
             request_timeout_ms=10_000,

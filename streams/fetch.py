@@ -10,11 +10,25 @@ from fenghuo.schemas.letters import Headers
 from fenghuo.schemas.messages import Messages
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """A batch of the log that cannot be read: the offsets from `first` up to, not including, `end`,
+    and how many events it says it has. data: how it begins; size: its bytes.
+    """
+
+    first: int
+    end: int
+    events: int
+    detail: str
+    size: int
+    record_ms: int
+    data: bytes
+
+
 class Fetch(msgspec.Struct, frozen=True):
     """Consecutive records of one source partition, as the transport read them: from start_offset up
     to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
-    that have any but the mark of a load run; shadow: which records carry the mark of a shadow run,
-    None when none does.
+    that are replays of dead letters; shadow: which records carry the mark of a shadow run, None
+    when none does.
     """
 
     offsets: Ints
@@ -25,7 +39,9 @@ class Fetch(msgspec.Struct, frozen=True):
     headers: dict[int, Headers] = {}
     shadow: Flags | None = None
     mark_of: Callable[[int], Headers] | None = None
-    """The headers of a record that has none but a mark."""
+    """The headers of any record, read when they are asked for."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Batches between these records that nobody can read."""
 
     def headers_of(self, at: int) -> Headers:
         """All headers of a record."""

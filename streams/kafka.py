@@ -79,6 +79,7 @@ async def reader(bootstrap: str, **options: Any) -> AsyncIterator[aiokafka.AIOKa
         bootstrap_servers=bootstrap,
         max_partition_fetch_bytes=8 << 20,
         enable_auto_commit=False,
+        isolation_level="read_committed",  # what was taken back is no event
         **options,
     )
     try:
@@ -138,13 +139,22 @@ async def _bounds(
     for tp in filled:
         consumer.seek(tp, end[tp] - 1)
     for _ in range(ASKED_MAX):
-        if all(consumer.highwater(tp) is not None for tp in filled):
+        if all(readable_end(consumer, tp) is not None for tp in filled):
             break
         await consumer.getmany(timeout_ms=100)
     return {
-        tp: (first[tp], max(end[tp], consumer.highwater(tp) or 0) if tp in filled else end[tp])
+        tp: (first[tp], max(end[tp], readable_end(consumer, tp) or 0) if tp in filled else end[tp])
         for tp in wanted
     }
+
+
+def readable_end(consumer: Any, tp: Any) -> int | None:
+    """The end of an assigned partition for who reads what is committed: before the first open
+    transaction; None until a fetch has told it.
+    """
+    end, stable = consumer.highwater(tp), consumer.last_stable_offset(tp)
+    # Tansu tells no stable offset: it knows no transactions
+    return end if end is None or stable is None or stable < 0 else min(end, stable)
 
 
 async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[ConsumerRecord]:

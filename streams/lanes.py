@@ -23,6 +23,8 @@ from fenghuo.streams.fetch import Fetch
 def only(fetch: Fetch, lane: Lane) -> Fetch:
     """The fetch with the records of one lane; the fetch itself when all are."""
     is_mine = lane == SHADOW
+    if is_mine and fetch.unreadable:
+        fetch = msgspec.structs.replace(fetch, unreadable=())
     if fetch.shadow is None:
         return _none(fetch) if is_mine else fetch
     mine = fetch.shadow if is_mine else ~fetch.shadow
@@ -57,7 +59,15 @@ def marked(headers: Mapping[int, Headers], size: int) -> Flags | None:
 
 
 def _none(fetch: Fetch) -> Fetch:
-    return Fetch(fetch.offsets[:0], (), fetch.record_ms[:0], fetch.start_offset, fetch.next_offset)
+    return msgspec.structs.replace(
+        fetch,
+        offsets=fetch.offsets[:0],
+        values=(),
+        record_ms=fetch.record_ms[:0],
+        headers={},
+        shadow=None,
+        mark_of=None,
+    )
 
 
 def _only(values: Sequence[bytes | None], mine: Flags) -> Sequence[bytes | None]:

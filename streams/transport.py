@@ -13,6 +13,7 @@ Offsets are ours: topics do not ack, and on assignment every partition is sought
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,12 +27,14 @@ from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from fenghuo.schemas.marks import is_mark
-from fenghuo.streams import lanes
+from fenghuo.schemas.letters import replay_of
+from fenghuo.streams import kafka, lanes
 from fenghuo.streams.answers import Answers, read_all
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.records import RawRecords, read
 
+LOG = logging.getLogger("fenghuo.transport")
+READ_COMMITTED = "read_committed"
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch back. Faust's own 1500 ms is fatal on Tansu, which answers
@@ -46,6 +49,11 @@ one as for a thousand, and on Tansu it costs the more the longer the log is.
 SEEK_S_MAX = 15.0
 """Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for
 ever.
+"""
+
+_corrupt: dict[object, int] = {}
+"""Where the checksum of a partition's batch was wrong the last time: read once more, it is passed
+over.
 """
 
 client.MemoryRecords = RawRecords  # looked up by name at each fetch: keeps the bytes of it
@@ -70,7 +78,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchConsumer", self.consumer).fetch_wait_ms
+        consumer._isolation_level = READ_COMMITTED
         return consumer
+
+    def highwater(self, tp: TP) -> int | None:
+        """The offset up to which this consumer may read: before the first open transaction."""
+        return kafka.readable_end(self._ensure_consumer(), tp)
 
     async def _fetch_records(
         self,
@@ -235,8 +248,7 @@ def from_result(result: Any) -> Fetch | None:
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return None
     records = result._partition_records
-    raw = records._records
-    fetch = read(raw.data, records.next_fetch_offset, result._topic_partition)
+    fetch = _read(result._topic_partition, records)
     if fetch is not None:
         records.next_fetch_offset = fetch.next_offset
     result._update_position()
@@ -244,6 +256,18 @@ def from_result(result: Any) -> Fetch | None:
     # it refers to its records: a cycle that would keep the bytes until the collector comes by
     records._records_iterator = None
     return fetch
+
+
+def _read(tp: Any, records: Any) -> Fetch | None:
+    """A wrong checksum may be the network's: the client asks again, and then it is the disk's."""
+    data, start = records._records.data, records.next_fetch_offset
+    aborted = records._aborted_transactions
+    try:
+        return read(data, start, tp, aborted, is_again=_corrupt.get(tp) == start)
+    except aiokafka.errors.CorruptRecordException as error:
+        LOG.warning("%s: asked again", error)
+        _corrupt[tp] = start
+        return None
 
 
 def from_records(records: Sequence[Any], start: int) -> Fetch:
@@ -255,7 +279,7 @@ def from_records(records: Sequence[Any], start: int) -> Fetch:
         np.array([record.timestamp for record in records], np.int64),
         start,
         records[-1].offset + 1,
-        {at: found for at, found in headers.items() if not is_mark(found)},
+        {at: found for at, found in headers.items() if replay_of(found) is not None},
         lanes.marked(headers, len(records)),
         lambda at: records[at].headers,
     )

@@ -73,7 +73,8 @@ class Probe(part.Part):
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         headers: dict[str, list[tuple[str, str | None]]] = {
             str(at): [(key, None if value is None else value.hex()) for key, value in found]
-            for at, found in fetch.headers.items()
+            for at in range(len(fetch.values))
+            if (found := fetch.headers_of(at))
         }
         digests = [digest(value) for value in fetch.values]
         offsets, record_ms = fetch.offsets.tolist(), fetch.record_ms.tolist()
