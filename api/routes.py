@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from fenghuo.api import stored
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
 from fenghuo.api.campaign_view import playbook_view
@@ -21,10 +22,8 @@ from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
 from fenghuo.api.stores import Stores
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store import StoreError
 
 READY_AGE_MS_MAX = 5_000
-READY_STORE_S = 1.5
 EPOCH_MS_MAX = 9_999_999_999_999
 """The year 2286: what is larger is not in milliseconds."""
 
@@ -142,14 +141,9 @@ def _health(router: APIRouter, parts: Parts) -> None:
             cure = "see whether the broker and the judge are running"
             raise ApiError(503, "not_ready", message=message, cure=cure, retry_after_s=1)
         # Without the store the wall still sees everything live: ready, and says what is missing.
-        try:
-            await parts.stores.query("SELECT 1 AS `one`", {}, READY_STORE_S)
-        except (StoreError, ApiError):
-            store = "down"
-        else:
-            store = "up"
+        history = await stored.state(parts.stores, parts.latest, parts.settings.lane)
         pid = os.getpid()  # `fenghuo up` knows by it that its own api answers
-        return _json({"ready": True, "board_age_ms": age_ms, "store": store, "pid": pid})
+        return _json({"ready": True, "board_age_ms": age_ms, **history, "pid": pid})
 
 
 def _page(router: APIRouter, pages: Pages) -> None:

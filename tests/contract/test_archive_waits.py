@@ -33,11 +33,11 @@ def broker(need: Callable[[str], None]) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def archive(broker: Broker, tmp_path: Path) -> Iterator[Callable[[str], Archive]]:
+def archive(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Archive]]:
     made: list[Archive] = []
 
-    def make(store: str) -> Archive:
-        made.append(Archive(broker, store, tmp_path))
+    def make(store: str, **settings: object) -> Archive:
+        made.append(Archive(broker, store, tmp_path, **settings))
         return made[-1]
 
     yield make
@@ -46,7 +46,7 @@ def archive(broker: Broker, tmp_path: Path) -> Iterator[Callable[[str], Archive]
 
 
 def test_the_delay_grows_while_the_store_is_away_and_a_restart_does_not_hide_it(
-    archive: Callable[[str], Archive], need: Callable[[str], None]
+    archive: Callable[..., Archive], need: Callable[[str], None]
 ) -> None:
     need("clickhouse")
     with clickhouse_part() as server:
@@ -83,7 +83,7 @@ def test_the_delay_grows_while_the_store_is_away_and_a_restart_does_not_hide_it(
 
 
 def test_a_metrics_port_that_is_taken_is_told_and_tried_again(
-    archive: Callable[[str], Archive], tmp_path: Path
+    archive: Callable[..., Archive], tmp_path: Path
 ) -> None:
     worker = archive(f"chdb:{tmp_path}/store")
     with socket.create_server(("127.0.0.1", worker.port)):
@@ -120,7 +120,7 @@ def fill(folder: Path) -> Path:
 
 
 def test_a_full_disk_is_waited_for_and_told(
-    archive: Callable[[str], Archive], small_disk: Path, tmp_path: Path
+    archive: Callable[..., Archive], small_disk: Path, tmp_path: Path
 ) -> None:
     folder = small_disk / "store"
     command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", str(folder)]

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import pwd
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 
 from fenghuo.schemas.store import Store, StoreError
 from fenghuo.schemas.store_client import Chdb
-from fenghuo.schemas.store_socket import socket_path
+from fenghuo.schemas.store_socket import holder_of, socket_path
 
 pytestmark = pytest.mark.real
 
@@ -170,3 +172,67 @@ def test_two_clients_that_come_at_once_find_one_owner(folder: Path) -> None:
     assert [store.query("SELECT 1 AS one") for store in found] == [[{"one": 1}]] * 4
     for store in found:
         store.close()
+
+
+def test_the_owner_is_found_whatever_tmpdir_says(folder: Path, tmp_path: Path) -> None:
+    """As after sudo, in tmux, or under systemd's PrivateTmp."""
+    with Chdb(folder, linger_s=1) as store:
+        store.execute("CREATE TABLE t (k Int64, who String) ENGINE = MergeTree ORDER BY k")
+        other = tmp_path / "elsewhere"
+        other.mkdir()
+        env = {**os.environ, "TMPDIR": str(other)}
+        command = [sys.executable, "-c", CLIENT, str(folder)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "[{'n': 20}]\n", done.stderr
+
+
+def test_a_folder_with_a_long_name_has_an_owner_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30) / ("烽火" * 20)
+    with Chdb(folder, linger_s=1) as store, Chdb(folder, linger_s=1) as other:
+        assert store.query("SELECT 1 AS one") == other.query("SELECT 1 AS one") == [{"one": 1}]
+        holder = holder_of(folder)
+    assert holder.startswith("process ")
+    end(int(holder.split()[1]), signal.SIGTERM)
+
+
+AS_ANOTHER = """
+import os, sys
+from pathlib import Path
+from fenghuo.schemas.store import StoreError
+from fenghuo.schemas.store_client import Chdb
+os.setgid(65534)
+os.setuid(65534)
+try:
+    Chdb(Path(sys.argv[1]))
+except StoreError as error:
+    print(error.fault.kind, error)
+"""
+
+
+def test_another_user_is_told_in_one_line_who_holds_the_folder() -> None:
+    if os.getuid() != 0:
+        pytest.skip("SKIPPED: only root can be somebody else")
+    with tempfile.TemporaryDirectory(prefix="fenghuo-") as name:
+        os.chmod(name, 0o755)
+        folder = Path(name) / "store"
+        with Chdb(folder, linger_s=1) as store:
+            assert store.query("SELECT 1 AS one") == [{"one": 1}]
+            os.chmod(folder, 0o755)
+            command = [sys.executable, "-c", AS_ANOTHER, str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            first = owner(folder)
+        assert done.stdout.startswith(f"person chdb:{folder}: "), done.stderr
+        assert f"it is held by process {first} of user root" in done.stdout
+        assert done.stdout.count("\n") == 1
+        assert first
+        end(first, signal.SIGTERM)
+
+
+def test_a_second_owner_of_a_folder_says_who_is_the_first(folder: Path) -> None:
+    with Chdb(folder, linger_s=1):
+        command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr.strip() == f"{folder} is held by process {owner(folder)} of user " + (
+            pwd.getpwuid(os.getuid()).pw_name
+        )

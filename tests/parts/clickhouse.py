@@ -7,9 +7,11 @@ import contextlib
 import shutil
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from tests.parts.process import Process, free_port
 
@@ -43,6 +45,7 @@ USERS = """\
       <max_threads>2</max_threads>
       <log_queries>0</log_queries>
     </default>
+    {profiles}
   </profiles>
   <quotas><default></default></quotas>
   <users>
@@ -52,9 +55,27 @@ USERS = """\
       <profile>default</profile>
       <quota>default</quota>
     </default>
+    {users}
   </users>
 </yandex>
 """
+
+USER = """\
+    <{name}>
+      <password>{password}</password>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>{name}</profile>
+      <quota>default</quota>
+    </{name}>
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """One more user: what the server lets it set and do."""
+
+    password: str
+    settings: Mapping[str, int]
 
 
 def missing() -> str | None:
@@ -65,12 +86,20 @@ def missing() -> str | None:
 class ClickHouse:
     """`kill` or `stop`, then `start` again: same folder, same ports."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: Mapping[str, User]) -> None:
         self.port, self.http_port = free_port(), free_port()
         self.url = f"clickhouse://default:@127.0.0.1:{self.port}/default"
         config = folder / "config.xml"
         config.write_text(CONFIG.format(tcp=self.port, http=self.http_port, folder=folder))
-        (folder / "users.xml").write_text(USERS)
+        profiles = [
+            f"<{name}>{''.join(f'<{k}>{v}</{k}>' for k, v in user.settings.items())}</{name}>"
+            for name, user in users.items()
+        ]
+        logins = [
+            USER.format(name=name, password=escape(user.password)) for name, user in users.items()
+        ]
+        told = USERS.format(profiles="".join(profiles), users="".join(logins))
+        (folder / "users.xml").write_text(told)
         for name in ("data", "tmp", "files", "formats"):
             (folder / name).mkdir(exist_ok=True)
         self.process = Process(
@@ -78,6 +107,10 @@ class ClickHouse:
             [_binary() or "clickhouse-server", f"--config-file={config}"],
             folder / "clickhouse.log",
         )
+
+    def url_of(self, user: str) -> str:
+        """The address of one of the users, without a password."""
+        return f"clickhouse://{user}@127.0.0.1:{self.port}/default"
 
     def start(self) -> None:
         self.process.start()
@@ -98,9 +131,9 @@ class ClickHouse:
 
 
 @contextmanager
-def clickhouse() -> Iterator[ClickHouse]:
+def clickhouse(users: Mapping[str, User] | None = None) -> Iterator[ClickHouse]:
     with tempfile.TemporaryDirectory(prefix="fenghuo-clickhouse-") as folder:
-        part = ClickHouse(Path(folder))
+        part = ClickHouse(Path(folder), users or {})
         try:
             part.start()
             yield part
