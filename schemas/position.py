@@ -3,7 +3,7 @@
 `offset` lies at or before the first message of every second that was open; the state before it is
 the frontier and the tally. Seconds that end at or before `floor_ms` were complete and published:
 they are read again but not published again. Positions travel on a compacted topic; of one source
-the highest (epoch, offset) counts.
+the highest (epoch, offset, decided) counts.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from fenghuo.schemas.pulse import Source, Tally
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """The restart point of one source partition, for one set of labels (fingerprint)."""
 
     source: Source
@@ -28,9 +28,17 @@ class Position(msgspec.Struct, frozen=True):
     `offset`.
     """
 
+    limits: tuple[tuple[int, int], ...] = ()
+    """Where records carry the producer's time: up to which event time they count, as (offset from
+    which it holds, limit in ms). Empty where they carry the broker's.
+    """
+    decided: int = 0
+    """Below this offset the limits are final: whoever reads again decides by them."""
+
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""
-        return other is None or (self.epoch, self.offset) > (other.epoch, other.offset)
+        mine = (self.epoch, self.offset, self.decided)
+        return other is None or mine > (other.epoch, other.offset, other.decided)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -80,14 +80,26 @@ class Stored(msgspec.Struct, frozen=True):
     refused: frozenset[Key]
     uneven: Mapping[int, str] = {}
     """Seconds in which a cut does not sum to the total, and which cut."""
+    limits: Mapping[Key, int] = {}
+    """What the letters of events of the future state as their limit."""
 
 
 class Ledger:
     """What the log of one source partition comes to, read fetch by fetch from its beginning."""
 
     def __init__(
-        self, topic: str, partition: int, codec: Codec, *, lateness_ms: int, future_ms: int
+        self,
+        topic: str,
+        partition: int,
+        codec: Codec,
+        *,
+        lateness_ms: int,
+        future_ms: int,
+        limits: Mapping[Key, int] | None = None,
     ) -> None:
+        """limits: what letters state. Where a record carries its producer's time, which event lies
+        in the future is not in the log: a letter is believed if its own limit bears it out.
+        """
         self.topic = topic
         self.partition = partition
         self.seconds: dict[int, Second] = {}
@@ -97,6 +109,7 @@ class Ledger:
         self._codec = codec
         self._lateness_ms = lateness_ms
         self._future_ms = future_ms
+        self._limits = limits or {}
         self._newest_ms: int | None = None
         self._replayed: set[tuple[int, int]] = set()
 
@@ -111,9 +124,7 @@ class Ledger:
         self.events += len(batch) + len(batch.refusals)
         self.refused |= {(int(fetch.offsets[r.message]), r.idx) for r in batch.refusals}
         frame = self._frame(fetch, batch)
-        in_time = (pl.col("ts") >= TS_MIN_MS) & (
-            pl.col("ts") <= pl.col("record_ms") + self._future_ms
-        )
+        in_time = (pl.col("ts") >= TS_MIN_MS) & (pl.col("ts") <= pl.col("limit_ms"))
         repeated = self._repeated(fetch, set(frame.filter(in_time)["message"].to_list()))
         wrong = ~in_time | pl.col("message").is_in(repeated)
         self.refused |= set(frame.filter(wrong).select("offset", "idx").iter_rows())
@@ -156,13 +167,18 @@ class Ledger:
             if coder.kind == "order" and len(batch)
             else None
         )
+        limit_ms = fetch.record_ms[batch.message] + self._future_ms
+        offset = fetch.offsets[batch.message]
+        if fetch.theirs is not None:
+            for at in fetch.theirs[batch.message].nonzero()[0].tolist():
+                limit_ms[at] = self._limits.get((int(offset[at]), int(batch.idx[at])), 2**62)
         return pl.DataFrame(
             {
                 "message": batch.message,
-                "offset": fetch.offsets[batch.message],
+                "offset": offset,
                 "idx": batch.idx,
                 "ts": batch.ts,
-                "record_ms": fetch.record_ms[batch.message],
+                "limit_ms": limit_ms,
                 "fen": batch.x * paid if paid is not None else batch.x * 0,
             }
         )

@@ -19,6 +19,7 @@ from fenghuo.schemas.store import Store, StoreError, connect
 from fenghuo.streams import audit, kafka, lanes
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.limits import is_theirs, stated
 from fenghuo.streams.part_gather import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
@@ -77,6 +78,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             codecs[topics.KIND_OF[part[0]]],
             lateness_ms=settings.lateness_ms,
             future_ms=settings.future_ms,
+            limits=held[part].limits,
         )
         await _read(settings, ledger, ends[part][1])
         found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
@@ -156,6 +158,7 @@ def _fetch(start: int, records: list[Any]) -> Fetch:
         records[-1].offset + 1,
         headers,
         lanes.marked(headers, len(records)),
+        theirs=is_theirs([record.timestamp_type for record in records]),
     )
 
 
@@ -167,6 +170,7 @@ def _stored(
     uneven: dict[tuple[str, int], dict[int, str]] = {part: {} for part in ends}
     late: dict[tuple[str, int], dict[Key, tuple[int, int, int]]] = {part: {} for part in ends}
     refused: dict[tuple[str, int], set[Key]] = {part: set() for part in ends}
+    limits: dict[tuple[str, int], dict[Key, int]] = {part: {} for part in ends}
     for kind, table in tables.PULSE_TABLE.items():
         fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
         sql = _PULSES.format(table=tables.of(table, lane), fen=fen)
@@ -188,9 +192,15 @@ def _stored(
     for row in store.query(sql, {"log": log}):
         part = (row["topic"], row["partition"])
         if row["offset"] < ends[part]:
-            refused[part].add((row["offset"], row["idx"]))
+            key = (row["offset"], row["idx"])
+            refused[part].add(key)
+            limit_ms = stated(row["told"])
+            if limit_ms is not None:
+                limits[part][key] = limit_ms
     return {
-        part: Stored(seconds[part], late[part], frozenset(refused[part]), uneven[part])
+        part: Stored(
+            *(seconds[part], late[part], frozenset(refused[part]), uneven[part], limits[part])
+        )
         for part in ends
     }
 
@@ -210,7 +220,10 @@ SELECT `topic`, `partition`, `offset`, idx,
     any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
 FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
 """
-_REFUSED = "SELECT DISTINCT `topic`, `partition`, `offset`, idx FROM {table} WHERE `log` = %(log)s"
+_REFUSED = """
+SELECT `topic`, `partition`, `offset`, idx, max(if(reason = 'time_future', detail, '')) AS told
+FROM {table} WHERE `log` = %(log)s GROUP BY `topic`, `partition`, `offset`, idx
+"""
 
 
 def _print(result: Mapping[str, Any]) -> None:

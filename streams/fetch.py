@@ -26,9 +26,9 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 class Fetch(msgspec.Struct, frozen=True):
     """Consecutive records of one source partition, as the transport read them: from start_offset up
-    to, not including, next_offset. record_ms: the broker's time of each; headers: of the records
-    that are replays of dead letters; shadow: which records carry the mark of a shadow run, None
-    when none does.
+    to, not including, next_offset. record_ms: the time of each; theirs: which of these are the
+    producers' times, not the broker's, None when none is; headers: of the records that are replays
+    of dead letters; shadow: which records carry the mark of a shadow run, None when none does.
     """
 
     offsets: Ints
@@ -42,6 +42,7 @@ class Fetch(msgspec.Struct, frozen=True):
     """The headers of any record, read when they are asked for."""
     unreadable: tuple[Unreadable, ...] = ()
     """Batches between these records that nobody can read."""
+    theirs: Flags | None = None
 
     def headers_of(self, at: int) -> Headers:
         """All headers of a record."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas import marks
-from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec, EventBytes
 from fenghuo.schemas.events import TS_MIN_MS
@@ -23,6 +23,7 @@ from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
+from fenghuo.streams.limits import BY_CLOCK, Limits
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 from fenghuo.streams.users import Users
 
@@ -93,6 +94,7 @@ class Gather:
         self._epoch = start.epoch
         self._frontier_ms = windows.NEVER_MS if start.frontier_ms is None else start.frontier_ms
         self._floor_ms = start.floor_ms
+        self.limits = Limits(start, terms.future_ms)
         self._replayed = start.replayed
         self._is_replayed = set(start.replayed)
         self._chunks: list[tuple[Ints, Ints, Ints, Ints]] = []
@@ -109,15 +111,17 @@ class Gather:
         self.pending = 0
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
-    def add(self, fetch: Fetch) -> None:
-        """Count one fetch."""
+    def add(self, fetch: Fetch, now_ms: int = windows.NEVER_MS) -> None:
+        """Count one fetch. now_ms: the broker's clock, for records with their producer's time."""
         if not fetch.values:  # all of it was another lane's, or marks of transactions
             self.next_offset = fetch.next_offset
             return
         self._fetches += 1
         self._marks[self._fetches] = self._mark()
-        limit_ms = fetch.record_ms + self._terms.future_ms
+        limit_ms = self.limits.of(fetch)
         for part in self._codec.parts(fetch.values):
+            if fetch.theirs is not None and self.limits.meet(fetch, part, now_ms):
+                limit_ms = self.limits.of(fetch)
             if isinstance(part, Batch):
                 self._add(fetch, part, limit_ms)
             else:
@@ -169,7 +173,7 @@ class Gather:
         refusals = list(batch.refusals)
         sifted = self._sift(batch, limit_ms)
         if sifted.past or sifted.future or fetch.headers:
-            batch = self._in_time(fetch, batch, sifted, refusals)
+            batch = self._in_time(fetch, batch, sifted.fate, refusals, limit_ms=limit_ms)
             if fetch.headers:
                 batch = self._without_repeats(fetch, batch, refusals)
             sifted = self._sift(batch, limit_ms)
@@ -240,6 +244,7 @@ class Gather:
             self._terms.lateness_ms,
             self._terms.future_ms,
             mark.replayed,
+            *self.limits.since(mark.offset),
         )
 
     def _without_repeats(self, fetch: Fetch, batch: Batch, refusals: list[Refusal]) -> Batch:
@@ -266,19 +271,26 @@ class Gather:
         return batch.only(~repeated)
 
     def _in_time(
-        self, fetch: Fetch, batch: Batch, sifted: Sifted, refusals: list[Refusal]
+        self,
+        fetch: Fetch,
+        batch: Batch,
+        fate: Letters,
+        refusals: list[Refusal],
+        *,
+        limit_ms: Ints,
     ) -> Batch:
-        """Without events whose time cannot be: before 1990, or after their own record."""
-        wrong = sifted.fate >= PAST
+        """Without events whose time cannot be: before 1990, or after their record's limit."""
+        wrong = fate >= PAST
         if not wrong.any():
             return batch
         events = EventBytes(self._codec, fetch.values)
         for at in np.flatnonzero(wrong):
             message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
-            past = sifted.fate[at] == PAST
-            most = int(fetch.record_ms[message]) + self._terms.future_ms
-            bound = f"at least {TS_MIN_MS}" if past else f"at most {most}"
+            past = fate[at] == PAST
+            bound = f"at least {TS_MIN_MS}" if past else f"at most {limit_ms[message]}"
             hint = "; seconds where milliseconds belong?" if 0 < ts < TS_MIN_MS else ""
+            if not past and fetch.theirs is not None and fetch.theirs[message]:
+                hint = BY_CLOCK
             refusals.append(
                 Refusal(
                     *(message, idx, "time_past" if past else "time_future"),

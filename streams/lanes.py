@@ -45,6 +45,7 @@ def only(fetch: Fetch, lane: Lane) -> Fetch:
         },
         shadow=fetch.shadow[places] if is_mine else None,
         mark_of=lambda at: fetch.headers_of(int(places[at])),
+        theirs=None if fetch.theirs is None else fetch.theirs[places],
     )
 
 

@@ -23,7 +23,7 @@ from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import kafka, lanes, metrics, windows
+from fenghuo.streams import kafka, lanes, limits, metrics, windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather, Taken, Terms
 from fenghuo.streams.part import Part, now_ms
@@ -173,8 +173,10 @@ class GatherPart(Part):
             return {}
         records = await kafka.read_all(self.settings.kafka, self._named(topics.POSITIONS))
         newest: dict[Source, Position] = {}
+        told: dict[Source, list[Position]] = {}
         for record in records:
             found = position.decode(record.value or b"{}")
+            told.setdefault(found.source, []).append(found)
             if found.wins(newest.get(found.source)):
                 newest[found.source] = found
         bounds = await kafka.bounds(
@@ -184,6 +186,7 @@ class GatherPart(Part):
         for tp in assigned:
             source = Source(self._log, tp.topic, tp.partition)
             begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
+            begin = limits.merged(begin, told.get(source, ()))
             kind = topics.KIND_OF[tp.topic]
             codec = self._codecs[kind]
             regions = codec.coder.regions(np.empty(0, np.int64))[1]
@@ -211,7 +214,7 @@ class GatherPart(Part):
                 "records are missing"
             )
         mine, before = lanes.only(fetch, self.settings.lane), state.tally
-        state.add(mine)
+        state.add(mine, now_ms())
         self._note(topics.KIND_OF[tp.topic], len(mine.values), before, state.tally)
         self.progress_ms = now_ms()
         if mine.values:
@@ -239,6 +242,9 @@ class GatherPart(Part):
         before_ms, self._ticked_ms = self._ticked_ms, now
         metrics.PENDING.labels(self.name).set(self._pending())
         states = list(self._states.items())
+        # what later readers decide by goes first: what rests on it may be read from then on
+        decided = [state.limits.news() for _, state in states]
+        await asyncio.gather(*[await self._send_position(one) for one in decided if one])
         for number, (tp, state) in enumerate(states):
             is_safe = in_turn(number, len(states), before_ms, now)
             if not is_due(state.pending, now - self._head_ms[tp], is_safe=is_safe):
@@ -260,6 +266,9 @@ class GatherPart(Part):
         safe = [await self._send_position(place) for place in positions.values()]
         await asyncio.gather(*safe)
         self._positions.update(positions)
+        for tp, place in positions.items():
+            if mine := self._states.get(tp):
+                mine.limits.safe(place)
 
     async def on_stop(self) -> None:
         self._ticked_ms = 0  # everybody's turn

@@ -163,11 +163,13 @@ class _Batches:
         pieces = self._pieces
         buffer = np.frombuffer(pieces[0] if len(pieces) == 1 else b"".join(pieces), np.uint8)
         most = sum(batch[2] for batch in self._batches)
+        theirs = np.zeros(most, np.bool_)
         rows, marks, count = np.empty((6, most), np.int64), np.empty(most, np.uint8), 0
         for batch, place in zip(self._batches, self._heads, strict=True):
             walked = _walk(buffer, np.array(batch, np.int64), start, _NAMES, *rows, marks, count)
             if walked < 0:
                 self.refuse(*place, f"expected {batch[2]} records in it")
+            theirs[count : max(count, walked)] = batch[5] < 0
             count = max(count, walked)
         offsets, stamps, value, length, head, end = rows[:, :count]
         marks = marks[:count]
@@ -186,6 +188,7 @@ class _Batches:
             shadow if shadow.any() else None,
             headers_of,
             tuple(self._unreadable),
+            theirs[:count] if theirs[:count].any() else None,
         )
 
 

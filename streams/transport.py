@@ -31,6 +31,7 @@ from fenghuo.schemas.letters import replay_of
 from fenghuo.streams import kafka, lanes
 from fenghuo.streams.answers import Answers, read_all
 from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.limits import is_theirs
 from fenghuo.streams.records import RawRecords, read
 
 LOG = logging.getLogger("fenghuo.transport")
@@ -282,4 +283,5 @@ def from_records(records: Sequence[Any], start: int) -> Fetch:
         {at: found for at, found in headers.items() if replay_of(found) is not None},
         lanes.marked(headers, len(records)),
         lambda at: records[at].headers,
+        theirs=is_theirs([record.timestamp_type for record in records]),
     )
