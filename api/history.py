@@ -157,8 +157,8 @@ def books_query(kind: str, span: Span, *, lane: Lane) -> Query:
         f" GROUP BY {source})"
     )
     refused = (
-        "SELECT toInt64(0) AS `newest_ms`, toUInt64(0) AS `late`, count() AS `refused` FROM"
-        f" (SELECT any(`record_ms`) AS `at_ms` FROM {of(REFUSED_TABLE, lane)}"
+        "SELECT toInt64(0) AS `newest_ms`, toUInt64(0) AS `late`, sum(`events`) AS `refused` FROM"
+        f" (SELECT any(`count`) AS `events` FROM {of(REFUSED_TABLE, lane)}"
         f" WHERE `topic` = %(topic)s"
         f" GROUP BY {source})"
     )

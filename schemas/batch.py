@@ -22,14 +22,19 @@ REASONS = (
     "time_past",
     "time_future",
     "already_replayed",
+    "cannot_read",
+    "unreadable",
 )
-"""Every reason for refusing, each with one meaning; `detail` of a Refusal says more."""
+"""Every reason for refusing, each with one meaning; `detail` of a Refusal says more. `cannot_read`
+is a defect of ours, met while one message was decoded; `unreadable` are records that nobody can
+take out of their batch.
+"""
 DETAIL_CHARS_MAX = 300
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One event (or one message that is none) that is not counted. `data` are the bytes to try
-    again with.
+    """One event (or one message that is none) that is not counted, or several of one message with
+    one reason: `rows`, of which idx is the first. `data` are the bytes to try again with.
     """
 
     message: int
@@ -37,6 +42,8 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     data: bytes
+    count: int = 1
+    rows: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -65,8 +65,8 @@ _NOTE: Final = (
 )
 _REPLAY: Final = {
     "type": "string",
-    "pattern": "^[0-9]+/[0-9]+$",
-    "description": "offset/idx of the dead letter this is a replay of; it counts once",
+    "pattern": "^[0-9]+/[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
+    "description": "offset/idx or offset/rows of the letter this is a replay of; it counts once",
 }
 _MARK: Final = {
     "type": "string",
@@ -152,7 +152,9 @@ def _messages(topic: str) -> Tree:
     if made := _PLAIN.get(topic):
         return {made.__name__: _message(topic, JSON, _ref(made))}
     if topic == topics.REFUSED:
-        payload = {"description": "the refused bytes as they came; a row is a frame of its own"}
+        payload = {
+            "description": "the refused bytes, the first 64 KiB; rows are a frame of their own"
+        }
         letter = _message(topic, "application/octet-stream", payload)
         return {"Letter": letter | {"headers": _letter_headers()}}
     if topic in _BYTES:
@@ -251,10 +253,13 @@ def _letter_headers() -> Tree:
     """The headers that `letters.to_record` writes; all are text."""
     fields = (*msgspec.structs.fields(Source), *msgspec.structs.fields(Letter))
     whole = {field.name for field in fields if field.type is int}
+    whole |= {"last_offset", "size"}
     sample = Letter(Source("", "", 0), 0, 0, REASONS[0], "", 0, b"")
     names = [name for name, _ in letters.to_record(sample)[1]]
-    properties: Tree = {name: {"type": "string"} for name in names}
-    for name in whole.intersection(names):
+    more = {"count": 2, "rows": "0-1", "last_offset": 1, "size": 1, "hash": "0"}
+    every = letters.to_record(msgspec.structs.replace(sample, **more))[1]
+    properties: Tree = {name: {"type": "string"} for name, _ in every}
+    for name in whole.intersection(properties):
         properties[name]["pattern"] = "^-?[0-9]+$"
     properties["reason"] = {"enum": list(REASONS)}
     properties |= {REPLAY_HEADER: _REPLAY, **_MARKS}

@@ -65,7 +65,9 @@ REFUSED_COLUMNS: Final = (
     ("detail", "String"),
     ("record_ms", "Int64"),
     ("bytes", "UInt32"),
+    ("count", "UInt64 DEFAULT 1"),
 )
+"""A row stands for `count` events of one message with one reason; `bytes` are theirs together."""
 TRANSITION_COLUMNS: Final = (
     ("campaign", "String"),
     ("log", "String"),

@@ -229,7 +229,8 @@ def refused_block(letters: Sequence[Letter]) -> Block:
             "reason": [letter.reason for letter in letters],
             "detail": [letter.detail for letter in letters],
             "record_ms": np.array([letter.record_ms for letter in letters], np.int64),
-            "bytes": np.array([len(letter.data) for letter in letters], np.uint32),
+            "bytes": np.array([letter.whole_size for letter in letters], np.uint32),
+            "count": np.array([letter.count for letter in letters], np.uint64),
         },
     )
 

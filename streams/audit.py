@@ -6,10 +6,12 @@ its arithmetic (no codes, no open seconds, no pulses), so that a mistake in one 
 other.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from fenghuo.schemas.batch import Batch
@@ -72,16 +74,16 @@ class Books(msgspec.Struct, frozen=True):
 
 class Stored(msgspec.Struct, frozen=True):
     """What the store holds of one partition: seconds -> (events, fen), late keys -> (second,
-    events, fen), refused.
+    events, fen), offset -> refused events of that record.
     """
 
     seconds: Mapping[int, tuple[int, int]]
     late: Mapping[Key, tuple[int, int, int]]
-    refused: frozenset[Key]
+    refused: Mapping[int, int]
     uneven: Mapping[int, str] = {}
     """Seconds in which a cut does not sum to the total, and which cut."""
-    limits: Mapping[Key, int] = {}
-    """What the letters of events of the future state as their limit."""
+    limits: Mapping[int, int] = {}
+    """Offset -> what the letters of events of the future state as the limit of that record."""
 
 
 class Ledger:
@@ -95,7 +97,7 @@ class Ledger:
         *,
         lateness_ms: int,
         future_ms: int,
-        limits: Mapping[Key, int] | None = None,
+        limits: Mapping[int, int] | None = None,
     ) -> None:
         """limits: what letters state. Where a record carries its producer's time, which event lies
         in the future is not in the log: a letter is believed if its own limit bears it out.
@@ -104,7 +106,7 @@ class Ledger:
         self.partition = partition
         self.seconds: dict[int, Second] = {}
         self.late: dict[Key, tuple[int, int]] = {}
-        self.refused: set[Key] = set()
+        self.refused: Counter[int] = Counter()
         self.events = 0
         self._codec = codec
         self._lateness_ms = lateness_ms
@@ -121,13 +123,15 @@ class Ledger:
     def read(self, fetch: Fetch) -> None:
         """Enter the next records."""
         batch = self._codec.decode(fetch.values)
-        self.events += len(batch) + len(batch.refusals)
-        self.refused |= {(int(fetch.offsets[r.message]), r.idx) for r in batch.refusals}
+        self.events += len(batch)
+        for refusal in batch.refusals:
+            self.events += refusal.count
+            self.refused[int(fetch.offsets[refusal.message])] += refusal.count
         frame = self._frame(fetch, batch)
         in_time = (pl.col("ts") >= TS_MIN_MS) & (pl.col("ts") <= pl.col("limit_ms"))
         repeated = self._repeated(fetch, set(frame.filter(in_time)["message"].to_list()))
         wrong = ~in_time | pl.col("message").is_in(repeated)
-        self.refused |= set(frame.filter(wrong).select("offset", "idx").iter_rows())
+        self.refused.update(dict(frame.filter(wrong).group_by("offset").len().iter_rows()))
         good = frame.filter(~wrong).with_columns(
             second=pl.col("ts") - pl.col("ts") % 1000,
             newest=pl.col("ts").cum_max().shift(1, fill_value=self._newest_ms),
@@ -170,8 +174,10 @@ class Ledger:
         limit_ms = fetch.record_ms[batch.message] + self._future_ms
         offset = fetch.offsets[batch.message]
         if fetch.theirs is not None:
-            for at in fetch.theirs[batch.message].nonzero()[0].tolist():
-                limit_ms[at] = self._limits.get((int(offset[at]), int(batch.idx[at])), 2**62)
+            theirs = fetch.theirs[batch.message]
+            records, at = np.unique(offset[theirs], return_inverse=True)
+            stated = [self._limits.get(one, 2**62) for one in records.tolist()]
+            limit_ms[theirs] = np.array(stated, np.int64)[at]
         return pl.DataFrame(
             {
                 "message": batch.message,
@@ -216,7 +222,7 @@ def compare(ledger: Ledger, stored: Stored, *, growing: bool) -> tuple[Books, li
         ledger.events - still_open,
         sum(events for events, _ in seconds.values()),
         sum(events for _, events, _ in stored.late.values()),
-        len(stored.refused),
+        sum(stored.refused.values()),
         still_open,
         sum(entry.fen for entry in expected.values()) + sum(fen for _, fen in ledger.late.values()),
         sum(fen for _, fen in seconds.values()),
@@ -265,17 +271,18 @@ def _late(ledger: Ledger, stored: Stored) -> Iterable[Difference]:
 
 
 def _refused(ledger: Ledger, stored: Stored) -> Iterable[Difference]:
-    for key in sorted(ledger.refused ^ stored.refused):
-        in_log = int(key in ledger.refused)
-        yield Difference(
-            ledger.topic,
-            ledger.partition,
-            "refused",
-            None,
-            (key[0], key[0]),
-            {"events": in_log},
-            {"events": 1 - in_log},
-        )
+    for offset in sorted(ledger.refused.keys() | stored.refused.keys()):
+        expected, found = ledger.refused.get(offset, 0), stored.refused.get(offset, 0)
+        if expected != found:
+            yield Difference(
+                ledger.topic,
+                ledger.partition,
+                "refused",
+                None,
+                (offset, offset),
+                {"events": expected},
+                {"events": found},
+            )
 
 
 def _uneven(ledger: Ledger, stored: Stored, judged: Sequence[int]) -> Iterable[Difference]:

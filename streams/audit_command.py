@@ -169,8 +169,8 @@ def _stored(
     seconds: dict[tuple[str, int], dict[int, tuple[int, int]]] = {part: {} for part in ends}
     uneven: dict[tuple[str, int], dict[int, str]] = {part: {} for part in ends}
     late: dict[tuple[str, int], dict[Key, tuple[int, int, int]]] = {part: {} for part in ends}
-    refused: dict[tuple[str, int], set[Key]] = {part: set() for part in ends}
-    limits: dict[tuple[str, int], dict[Key, int]] = {part: {} for part in ends}
+    refused: dict[tuple[str, int], dict[int, int]] = {part: {} for part in ends}
+    limits: dict[tuple[str, int], dict[int, int]] = {part: {} for part in ends}
     for kind, table in tables.PULSE_TABLE.items():
         fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
         sql = _PULSES.format(table=tables.of(table, lane), fen=fen)
@@ -192,15 +192,12 @@ def _stored(
     for row in store.query(sql, {"log": log}):
         part = (row["topic"], row["partition"])
         if row["offset"] < ends[part]:
-            key = (row["offset"], row["idx"])
-            refused[part].add(key)
+            refused[part][row["offset"]] = row["e"]
             limit_ms = stated(row["told"])
             if limit_ms is not None:
-                limits[part][key] = limit_ms
+                limits[part][row["offset"]] = limit_ms
     return {
-        part: Stored(
-            *(seconds[part], late[part], frozenset(refused[part]), uneven[part], limits[part])
-        )
+        part: Stored(seconds[part], late[part], refused[part], uneven[part], limits[part])
         for part in ends
     }
 
@@ -221,8 +218,11 @@ SELECT `topic`, `partition`, `offset`, idx,
 FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
 """
 _REFUSED = """
-SELECT `topic`, `partition`, `offset`, idx, max(if(reason = 'time_future', detail, '')) AS told
-FROM {table} WHERE `log` = %(log)s GROUP BY `topic`, `partition`, `offset`, idx
+SELECT `topic`, `partition`, `offset`, sum(events) AS e, max(said) AS told FROM (
+    SELECT `topic`, `partition`, `offset`, idx, any(`count`) AS events,
+        max(if(reason = 'time_future', detail, '')) AS said
+    FROM {table} WHERE `log` = %(log)s GROUP BY `topic`, `partition`, `offset`, idx)
+GROUP BY `topic`, `partition`, `offset`
 """
 
 

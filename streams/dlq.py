@@ -10,12 +10,13 @@ import aiokafka
 
 from fenghuo.schemas import topics
 from fenghuo.schemas.lane import SHADOW, Lane
-from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record, mark
+from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record
 from fenghuo.schemas.marks import SHADOW_HEADER, is_shadow
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka
 
 SHOWN_BYTES = 120
+PLACE_CHARS = 60
 
 
 async def _letters(settings: Settings) -> list[Letter]:
@@ -45,13 +46,14 @@ def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -
         return 0
     for letter in chosen[-limit:]:
         text = letter.data[:SHOWN_BYTES].decode("utf-8", "backslashreplace")
-        place = f"{letter.source}/{letter.offset}/{letter.idx}"
         print(
-            f"{place:24} {letter.reason:16} {letter.detail}\n    {len(letter.data)} bytes: {text!r}"
+            f"{_place(letter):24} {letter.reason:16} {letter.detail}\n    {_size(letter)}: {text!r}"
         )
-    counts = Counter(letter.reason for letter in chosen)
+    counts: Counter[str] = Counter()
+    for letter in chosen:
+        counts[letter.reason] += letter.count
     print(
-        f"{len(chosen)} letters: "
+        f"{len(chosen)} letters, {counts.total()} events: "
         + ", ".join(f"{name} {count}" for name, count in counts.most_common())
     )
     return 0
@@ -107,10 +109,23 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
 
 def _headers(letter: Letter, lane: Lane) -> list[tuple[str, bytes]]:
     """What names the letter, and what keeps its replay in the run and the lane it came from."""
-    kept = [(REPLAY_HEADER, mark(letter.first).encode()), *filter(None, (letter.mark,))]
+    kept = [(REPLAY_HEADER, letter.replay_mark.encode()), *filter(None, (letter.mark,))]
     if lane == SHADOW and not is_shadow(kept):  # a stranger's: no replay of this lane is real
         kept.append((SHADOW_HEADER, b""))
     return kept
+
+
+def _place(letter: Letter) -> str:
+    """Where it comes from, as one word."""
+    if letter.last_offset is not None:
+        return f"{letter.source}/{letter.offset}-{letter.last_offset}"
+    place = f"{letter.source}/{letter.offset}/{letter.rows or letter.idx}"
+    return place if len(place) <= PLACE_CHARS else f"{place[:PLACE_CHARS]}... ({letter.count})"
+
+
+def _size(letter: Letter) -> str:
+    kept = f", the first {len(letter.data)} kept" if letter.is_cut else ""
+    return f"{letter.whole_size} bytes{kept}"
 
 
 def _plain(letter: Letter) -> dict[str, Any]:
@@ -122,6 +137,11 @@ def _plain(letter: Letter) -> dict[str, Any]:
         "reason": letter.reason,
         "detail": letter.detail,
         "record_ms": letter.record_ms,
-        "bytes": len(letter.data),
+        "count": letter.count,
+        "rows": letter.rows,
+        "last_offset": letter.last_offset,
+        "bytes": letter.whole_size,
+        "is_cut": letter.is_cut,
+        "sha256": letter.hash,
         "data": letter.data[: 64 << 10].decode("utf-8", "backslashreplace"),
     }

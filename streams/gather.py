@@ -17,9 +17,10 @@ from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec, EventBytes
 from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.frame import Frame
-from fenghuo.schemas.letters import Letter, replay_of
+from fenghuo.schemas.letters import Letter, cut, origin_of, replay_of
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
+from fenghuo.schemas.rows import parse
 from fenghuo.streams import windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
@@ -182,7 +183,8 @@ class Gather:
             code = batch.cell // self._codec.coder.buckets
             self._users.add(self._codec.coder.visitors(), batch.ts, code, batch.user)
         self._frontier_ms = sifted.frontier_ms
-        counted = Tally(sifted.counted, sifted.late, len(refusals), 0, batch.unknown_fields)
+        refused = sum(refusal.count for refusal in refusals)
+        counted = Tally(sifted.counted, sifted.late, refused, 0, batch.unknown_fields)
         if sifted.late:
             late = batch.only(sifted.fate == LATE)
             self._keep_late(fetch, late)
@@ -303,6 +305,9 @@ class Gather:
     def _refuse(self, fetch: Fetch, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
             headers = fetch.headers_of(refusal.message)
+            meant = parse(refusal.rows) if refusal.rows else np.array([refusal.idx])
+            origin, origin_rows = origin_of(headers, meant)
+            data, size, digest = cut(refusal.data)
             self._letters.append(
                 Letter(
                     self.source,
@@ -311,9 +316,14 @@ class Gather:
                     refusal.reason,
                     refusal.detail,
                     int(fetch.record_ms[refusal.message]),
-                    refusal.data,
-                    replay_of(headers),
+                    data,
+                    origin,
                     marks.kept(headers),
+                    refusal.count,
+                    refusal.rows,
+                    size=size,
+                    hash=digest,
+                    origin_rows=origin_rows,
                 )
             )
         self.pending += sum(1 + len(refusal.data) // ROW_BYTES for refusal in refusals)

@@ -342,7 +342,7 @@ class GatherPart(Part):
             records += [(topic, key, data, ()) for data in pulse.encode(head, late)]
         for letter in taken.letters:
             records.append((self._named(topics.REFUSED), key, *letters.to_record(letter)))
-            metrics.REFUSED.labels(kind, letter.reason).inc()
+            metrics.REFUSED.labels(kind, letter.reason).inc(letter.count)
         metrics.PUBLISHED.labels(topics.PULSES).inc(len(taken.pulses))
         metrics.LAG.labels(tp.topic, tp.partition).set(head.end_offset - head.next_offset)
         return records

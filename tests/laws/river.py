@@ -13,6 +13,7 @@ from fenghuo.schemas.letters import REPLAY_HEADER, Headers, mark
 from fenghuo.schemas.marks import SHADOW_HEADER
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally
+from fenghuo.schemas.rows import parse
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.streams import lanes
 from fenghuo.streams.fetch import Fetch
@@ -100,7 +101,10 @@ class Merged:
         for i, code in enumerate(late.code.tolist()):
             key = (int(late.stamp["offset"][i]), int(late.stamp["idx"][i]), late.series[code])
             self.late[key] = (int(late.second_ms[i]), tuple(late.values[i].tolist()))
-        self.letters |= {(letter.offset, letter.idx): letter.reason for letter in taken.letters}
+        for letter in taken.letters:
+            meant = parse(letter.rows).tolist() if letter.rows else [letter.idx]
+            assert len(meant) == letter.count
+            self.letters |= dict.fromkeys(((letter.offset, i) for i in meant), letter.reason)
         self.tally = taken.tally
         self.positions.append(taken.position)
 

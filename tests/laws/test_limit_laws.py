@@ -3,6 +3,7 @@ reads again, however late, decides as the first one did.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -246,7 +247,7 @@ def test_the_audit_finds_the_same_fates_by_what_the_letters_state(
 ) -> None:
     reader, found = drive(log, steps)
     told = {
-        (letter.offset, letter.idx): limit_ms
+        letter.offset: limit_ms
         for letter in reader.letters
         if (limit_ms := stated(letter.detail)) is not None
     }
@@ -258,7 +259,7 @@ def test_the_audit_finds_the_same_fates_by_what_the_letters_state(
     )
     ledger.read(reader.fetch(reader.records))
 
-    assert ledger.refused == set(found.letters)
+    assert ledger.refused == Counter(offset for offset, _ in found.letters)
     assert set(ledger.late) == {key[:2] for key in found.late}
     assert {second: one.events for second, one in ledger.seconds.items()} == {
         second: series["", "", ""][0] for second, (_, series) in found.pulses.items()
@@ -268,8 +269,8 @@ def test_the_audit_finds_the_same_fates_by_what_the_letters_state(
 def test_the_audit_does_not_believe_a_letter_whose_limit_lies_after_its_event() -> None:
     reader, _ = live((0, 0))
     ledger = Ledger(
-        *("orders", 0, codec_of("order")), lateness_ms=0, future_ms=0, limits={(0, 0): 2**60}
+        *("orders", 0, codec_of("order")), lateness_ms=0, future_ms=0, limits={0: 2**60}
     )
     ledger.read(reader.fetch(reader.records))
 
-    assert ledger.refused == set()
+    assert not ledger.refused

@@ -2,14 +2,16 @@
 told apart.
 """
 
+import hashlib
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.schemas import letters
+from fenghuo.schemas import letters, rows
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.pulse import Source
@@ -37,8 +39,14 @@ LETTER = Letter(
         st.text(),
         st.integers(-1, 2**62),
         st.binary(),
-        st.none() | st.tuples(st.integers(0, 2**62), st.integers(0, 10**5)),
+        st.none() | st.tuples(st.integers(0, 10**18 - 1), st.integers(0, 10**5)),
         st.none() | st.tuples(st.sampled_from((RUN_HEADER, SHADOW_HEADER)), MARKS),
+        st.integers(1, 2**62),
+        st.sampled_from(("", "0-1", "3,5-99999")),
+        st.none() | st.integers(0, 2**62),
+        st.none() | st.integers(0, 2**62),
+        st.sampled_from(("", "0" * 64)),
+        st.just(""),
     )
 )
 def test_a_letter_reads_back_as_it_was_written(letter: Letter) -> None:
@@ -65,6 +73,78 @@ def test_a_letter_refused_again_keeps_the_name_of_the_first() -> None:
 
     assert LETTER.first == again.first == (17, 2)
     assert letters.from_record(*letters.to_record(again)).first == (17, 2)
+
+
+ROWS = st.lists(st.integers(0, 99_999), min_size=1, max_size=60, unique=True).map(sorted)
+
+
+@given(ROWS, st.integers(1, 4))
+def test_rows_read_back_as_they_were_written(meant: list[int], most: int) -> None:
+    written = list(rows.texts(np.array(meant), most))
+
+    assert [i for text, _ in written for i in rows.parse(text).tolist()] == meant
+    assert [i for _, part in written for i in part.tolist()] == meant
+    assert all(text.count(",") < most for text, _ in written)
+
+
+@pytest.mark.parametrize("text", ["", "-", "3-", "5,5", "5-4", "7,3", "1,,2", "0-100000", " 1"])
+def test_text_that_names_no_rows_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        rows.parse(text)
+
+
+@given(ROWS.filter(lambda meant: len(meant) > 1), st.data())
+def test_what_is_left_of_a_replay_has_the_name_of_its_own_events(
+    meant: list[int], data: st.DataObject
+) -> None:
+    """Letters of the same events have one name, those of other events another, however they were
+    sent.
+    """
+    again = data.draw(st.lists(st.integers(0, len(meant) - 1), min_size=1, unique=True).map(sorted))
+    whole = many(meant)
+    headers = [(REPLAY_HEADER, whole.replay_mark.encode())]
+
+    origin, origin_rows = letters.origin_of(headers, np.array(again))
+    left = msgspec.structs.replace(many(again), offset=40, origin=origin, origin_rows=origin_rows)
+
+    assert letters.replay_of(headers) == whole.first
+    assert left.first == many([meant[i] for i in again]).first
+    assert (left.first == whole.first) == (len(again) == len(meant))
+    assert letters.from_record(*letters.to_record(left)) == left
+
+
+def many(meant: list[int]) -> Letter:
+    if len(meant) == 1:
+        return msgspec.structs.replace(LETTER, idx=meant[0])
+    ((text, _),) = rows.texts(np.array(meant))
+    return msgspec.structs.replace(LETTER, idx=meant[0], rows=text, count=len(meant))
+
+
+def test_the_longest_letter_fits_a_topic_of_kafkas_own_default() -> None:
+    """Whatever was refused: the record with its headers stays far below 1 MiB."""
+    data, size, digest = letters.cut(b"x" * (8 << 20))
+    ((text, _),) = rows.texts(np.arange(99_000, 90_000, -5)[: rows.RANGES_MAX][::-1])
+    ((old, _),) = rows.texts(np.arange(0, 16_000, 4), rows.RANGES_KNOWN_MAX)
+    letter = msgspec.structs.replace(
+        *(LETTER,),
+        data=data,
+        size=size,
+        hash=digest,
+        rows=text,
+        detail="\U0001f525" * 300,
+        origin=(10**17, 0),
+        origin_rows=old,
+        last_offset=2**62,
+        count=2**62,
+    )
+    value, headers = letters.to_record(letter)
+
+    assert (len(value), size) == (letters.LETTER_BYTES_MAX, 8 << 20)
+    assert digest == hashlib.sha256(b"x" * (8 << 20)).hexdigest()
+    assert len(value) + sum(len(name) + len(text) for name, text in headers) < 200_000
+    assert letters.from_record(value, headers) == letter
+    assert letter.is_cut
+    assert not LETTER.is_cut
 
 
 @pytest.mark.parametrize("missing", ["log", "topic", "partition", "offset", "idx", "reason"])
