@@ -1,20 +1,21 @@
-"""Answers: reads parameters, asks the store, shapes what comes back, for /totals and /history."""
+"""Answers: reads parameters, asks the store, gives /totals and /history their JSON."""
 
 from typing import Any
 
+import msgspec
+
 from fenghuo.api import history
 from fenghuo.api.board import Latest
-from fenghuo.api.errors import ApiError, bad_parameter, shown
+from fenghuo.api.errors import bad_parameter, shown
 from fenghuo.api.history import (
     POINTS_MAX,
-    ROWS_MAX,
     STEP_S_MAX,
     TIME_STEPS_S,
     Metric,
-    Row,
     Span,
     Steps,
 )
+from fenghuo.api.questions import History, Totals
 from fenghuo.api.stores import Stores
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.lane import REAL, Lane
@@ -24,7 +25,7 @@ DEFAULT_POINTS = 60
 
 
 class Answers:
-    """What the store knows of a lane, as JSON objects."""
+    """What the store knows of a lane, as JSON."""
 
     def __init__(
         self, campaign: Campaign, stores: Stores, latest: Latest, lane: Lane = REAL
@@ -34,26 +35,32 @@ class Answers:
         self._latest = latest
         self._lane = lane
 
-    async def totals(self, kind: str, by: str, span: Span) -> dict[str, Any]:
+    @property
+    def version(self) -> str:
+        """Of the campaign that answers are made by."""
+        return self._campaign.version
+
+    async def totals(self, kind: str, by: str, span: Span) -> bytes:
         """Sums of every measure, late events included."""
         if kind not in KINDS:
             raise bad_parameter(f"kind: no kind {shown(kind)!r}", f"use {', '.join(KINDS)}")
         _check(span)
         cut, time = self._by(kind, by, times=tuple(TIME_STEPS_S))
-        steps = self._steps(TIME_STEPS_S[time]) if time else None
+        offset = self._campaign.utc_offset_minutes
         books = await self._books(kind, span)
-        rows = await self._sums(kind, cut, steps, span)
-        return {
+        rows = await self._stores.ask(Totals(kind, cut, time, offset, span, self._lane))
+        answer = {
             "kind": kind,
-            "utc_offset_minutes": self._campaign.utc_offset_minutes,
+            "utc_offset_minutes": offset,
             "as_of_ms": history.as_of_ms(books),
             "watermark_ms": self._watermark_ms(kind),
             "late": int(books[0]["late"]),
             "refused": int(books[0]["refused"]),
-            "rows": [history.total_row(kind, cut, time, row) for row in rows],
+            "rows": msgspec.Raw(rows),
         }
+        return msgspec.json.encode(answer)
 
-    async def history(self, name: str, step_s: int, by: str, span: Span) -> dict[str, Any]:
+    async def history(self, name: str, step_s: int, by: str, span: Span) -> bytes:
         """One metric over event time."""
         metric = self._metric(name)
         if not 1 <= step_s <= STEP_S_MAX:
@@ -75,24 +82,17 @@ class Answers:
             "watermark_ms": self._watermark_ms(metric.kind),
         }
         if not begins:
-            return answer | {"series": []}
+            return msgspec.json.encode(answer | {"series": []})
         if len(begins) > POINTS_MAX:
             wide = f"expected at most {POINTS_MAX} points, these are {len(begins)}"
             raise bad_parameter(f"step: {wide}", "take a longer step, or less time")
-        rows = await self._sums(metric.kind, cut, steps, span)
-        return answer | {"series": history.series(metric, cut, begins, rows)}
+        ends_ms = (begins.start, begins.stop)
+        question = History(metric.name, cut, steps, ends_ms, span, self._lane)
+        series = msgspec.Raw(await self._stores.ask(question))
+        return msgspec.json.encode(answer | {"series": series})
 
     async def _books(self, kind: str, span: Span) -> list[dict[str, Any]]:
         return await self._stores.query(*history.books_query(kind, span, lane=self._lane))
-
-    async def _sums(self, kind: str, cut: Cut, steps: Steps | None, span: Span) -> list[Row]:
-        query = history.sums_query(kind, cut, steps, span, lane=self._lane)
-        rows = await self._stores.query(*query)
-        if len(rows) > ROWS_MAX:
-            message = f"expected at most {ROWS_MAX} rows, found more"
-            cure = "narrow from_ms and to_ms, or by"
-            raise ApiError(400, "too_many_rows", message=message, cure=cure)
-        return [row for row in rows if not history.is_nothing(row)]
 
     def _metric(self, name: str) -> Metric:
         metrics = history.metrics()

@@ -114,7 +114,8 @@ def serve(settings: Settings) -> None:
     start_ms = settings.rehearsal_start_ms or None
     campaign = CampaignFile(settings.campaign, start_ms, now_ms())
     public = addresses.store(settings.store).public
-    stores = Stores(lambda: store.connect(settings.store_login), public)
+    login = settings.store_login
+    stores = Stores(lambda: store.connect(login), public, login)
     topic = topics.of(topics.STATUS, settings.lane)
     source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)
     crowd = Crowd(settings.kafka, topics.of(topics.USERS, settings.lane))

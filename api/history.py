@@ -19,7 +19,6 @@ from fenghuo.schemas.measures import BUCKETS, HISTOGRAMS, MEASURES, Cut, cut_nam
 from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, of
 from fenghuo.schemas.topics import TOPIC_OF
 
-ROWS_MAX = 100_000
 POINTS_MAX = 2_000
 DAY_MS = 86_400_000
 STEP_S_MAX = 7 * 86_400
@@ -92,6 +91,11 @@ class Metric(NamedTuple):
     denominator: tuple[str, ...] = ()
     q: float | None = None
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What the store is asked for; `events` tells whether there is anything at all."""
+        return tuple(dict.fromkeys(("events", *self.numerator, *self.denominator)))
+
     def value(self, row: Row) -> float | int | None:
         """The number of one summed row; None where there is nothing to divide by or to rank."""
         if self.q is not None:
@@ -122,9 +126,21 @@ def metrics() -> Mapping[str, Metric]:
     return named | {name.partition(".")[2]: named[name] for name in RATIOS}
 
 
-def sums_query(kind: str, cut: Cut, steps: Steps | None, span: Span, *, lane: Lane) -> Query:
-    """Sums of every measure by the labels of a cut and, with a step, by event time."""
-    measures = (*MEASURES[kind], *HISTOGRAMS[kind])
+def measures_of(kind: str) -> tuple[str, ...]:
+    """Every measure of a kind, histograms last."""
+    return (*MEASURES[kind], *HISTOGRAMS[kind])
+
+
+def sums_query(
+    kind: str,
+    cut: Cut,
+    measures: Sequence[str],
+    *,
+    steps: Steps | None,
+    span: Span,
+    lane: Lane,
+) -> Query:
+    """Sums of these measures by the labels of a cut and, with steps, by event time."""
     keys = [f"`k{n}`" for n in range(1, len(cut) + 1)]
     time = [] if steps is None else [f"{steps.sql('`at_ms`')} AS `t_ms`"]
     groups = [*(["`t_ms`"] if time else []), *keys]
@@ -137,7 +153,24 @@ def sums_query(kind: str, cut: Cut, steps: Steps | None, span: Span, *, lane: La
         f"SELECT {', '.join([*time, *keys, *sums])} FROM ("
         f"{_pulses(of(PULSE_TABLE[kind], lane), measures, span)}"
         f" UNION ALL {_late(of(LATE_TABLE[kind], lane), measures, span)})"
-        f"{grouped} LIMIT {ROWS_MAX + 1} SETTINGS max_execution_time = {SERVER_S_MAX}"
+        f"{grouped} SETTINGS max_execution_time = {SERVER_S_MAX}"
+    )
+    return sql, {"cut": cut_name(cut), **span.params()}
+
+
+def count_query(kind: str, cut: Cut, steps: Steps, span: Span, *, lane: Lane, most: int) -> Query:
+    """One row: how many rows `sums_query` would give, at most `most`: it reads keys alone, and no
+    further. Labels of a pulse that a newer one replaced count too.
+    """
+    names = ", ".join(["`t_ms`", *(f"`k{n}`" for n in range(1, len(cut) + 1))])
+    sources = " UNION ALL ".join(
+        f"SELECT {steps.sql('`second_ms`')} AS `t_ms`, `k1`, `k2` FROM {of(table[kind], lane)}"
+        f" WHERE `cut` = %(cut)s{span.where()}"
+        for table in (PULSE_TABLE, LATE_TABLE)
+    )
+    sql = (
+        f"SELECT count() AS `rows` FROM (SELECT DISTINCT {names} FROM ({sources}) LIMIT {most})"
+        f" SETTINGS max_execution_time = {SERVER_S_MAX}"
     )
     return sql, {"cut": cut_name(cut), **span.params()}
 

@@ -1,14 +1,15 @@
 """Routes: every address of the api but the stream."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from fenghuo.api import stored
 from fenghuo.api.answers import Answers
@@ -20,10 +21,15 @@ from fenghuo.api.history import Span
 from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
+from fenghuo.api.shared import Shared
 from fenghuo.api.stores import Stores
 from fenghuo.schemas.settings import Settings
 
 READY_AGE_MS_MAX = 5_000
+HISTORY_KEPT_S = 5.0
+"""Every page asks for the same curve: within this time it is worked out once."""
+PIECE_BYTES = 65_536
+NEWEST = {"Cache-Control": "no-store"}
 EPOCH_MS_MAX = 9_999_999_999_999
 """The year 2286: what is larger is not in milliseconds."""
 
@@ -97,6 +103,8 @@ def _live(router: APIRouter, parts: Parts) -> None:
 
 
 def _stored(router: APIRouter, parts: Parts) -> None:
+    shared = Shared(time.monotonic)
+
     def answers() -> Answers:
         """By the campaign in force: a reload may move its clock."""
         return Answers(parts.in_force.campaign, parts.stores, parts.latest, parts.settings.lane)
@@ -105,13 +113,18 @@ def _stored(router: APIRouter, parts: Parts) -> None:
     async def totals(
         kind: Name, by: Name = "", from_ms: Time = None, to_ms: Time = None
     ) -> Response:
-        return _json(await answers().totals(kind, by, Span(from_ms, to_ms)))
+        asked, span = answers(), Span(from_ms, to_ms)
+        key = (asked.version, "totals", kind, by, span)
+        return _pieces(await shared.get(key, lambda: asked.totals(kind, by, span)))
 
     @router.get("/api/v1/history")
     async def history(
         metric: Name, step: int = 60, by: Name = "", from_ms: Time = None, to_ms: Time = None
     ) -> Response:
-        return _json(await answers().history(metric, step, by, Span(from_ms, to_ms)))
+        asked, span = answers(), Span(from_ms, to_ms)
+        key = (asked.version, "history", metric, step, by, span)
+        made = shared.get(key, lambda: asked.history(metric, step, by, span), HISTORY_KEPT_S)
+        return _pieces(await made)
 
 
 def _health(router: APIRouter, parts: Parts) -> None:
@@ -168,8 +181,18 @@ def _no_board() -> ApiError:
 
 
 def _json(value: Any) -> Response:
-    return Response(
-        msgspec.json.encode(value),
-        headers={"Cache-Control": "no-store"},
-        media_type="application/json",
-    )
+    return Response(msgspec.json.encode(value), headers=NEWEST, media_type="application/json")
+
+
+def _pieces(body: bytes) -> Response:
+    """A body that may be large: the next piece goes out when the one before it has, so that other
+    connections have their turn and none holds more than it can take.
+    """
+    starts = range(0, len(body), PIECE_BYTES)
+
+    async def pieces() -> AsyncIterator[memoryview]:
+        for start in starts:
+            yield memoryview(body)[start : start + PIECE_BYTES]
+
+    headers = {**NEWEST, "Content-Length": str(len(body))}
+    return StreamingResponse(pieces(), headers=headers, media_type="application/json")

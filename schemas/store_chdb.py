@@ -15,19 +15,22 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fenghuo.schemas.store_socket import holder_of, near, receive, send, socket_path
 
+if TYPE_CHECKING:
+    from chdb.session import Session
+
 
 class Owner:
-    """Answers every client in a thread of its own, one statement at a time."""
+    """Answers every client in a thread and a session of its own: no insert waits behind a question.
+    A statement takes half of the cores at most, for others have to see and to count meanwhile.
+    """
 
     def __init__(self, folder: Path) -> None:
-        from chdb.session import Session
-
         self._folder = folder
-        self._session = Session(str(folder / "chdb"))
-        self._lock = threading.Lock()
+        self._open = self._session()  # the engine stays while there is a session
         self._count = threading.Lock()
         self.clients = 0
         self.left_at_s = time.monotonic()
@@ -38,12 +41,20 @@ class Owner:
             self.clients += 1
         threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
+    def _session(self) -> "Session":
+        from chdb.session import Session
+
+        session = Session(str(self._folder / "chdb"))
+        session.query(f"SET max_threads = {max(1, (os.cpu_count() or 1) // 2)}")
+        return session
+
     def _serve(self, link: socket.socket) -> None:
         try:
+            session = self._session()
             while True:
                 head, body = receive(link)
                 try:
-                    answer = self._do(head["op"], head["sql"], body)
+                    answer = self._do(session, head["op"], head["sql"], body)
                 except Exception as error:  # the client is told; this process goes on
                     send(link, {"error": str(error)[:2000]}, b"")
                 else:
@@ -56,21 +67,18 @@ class Owner:
                 self.clients -= 1
                 self.left_at_s = time.monotonic()
 
-    def _do(self, op: str, sql: str, body: bytes) -> bytes:
-        with self._lock:
-            if op == "query":
-                answer: bytes = self._session.query(sql, "Arrow").bytes()
-                return answer
-            if op == "insert":
-                with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".arrow") as file:
-                    file.write(body)
-                    file.flush()
-                    self._session.query(
-                        f"INSERT INTO {sql} SELECT * FROM file('{file.name}', 'Arrow')"
-                    )
-                return b""
-            self._session.query(sql)
+    def _do(self, session: "Session", op: str, sql: str, body: bytes) -> bytes:
+        if op == "query":
+            answer: bytes = session.query(sql, "Arrow").bytes()
+            return answer
+        if op == "insert":
+            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".arrow") as file:
+                file.write(body)
+                file.flush()
+                session.query(f"INSERT INTO {sql} SELECT * FROM file('{file.name}', 'Arrow')")
             return b""
+        session.query(sql)
+        return b""
 
 
 def main() -> None:

@@ -236,3 +236,22 @@ def test_a_second_owner_of_a_folder_says_who_is_the_first(folder: Path) -> None:
         assert done.stderr.strip() == f"{folder} is held by process {owner(folder)} of user " + (
             pwd.getpwuid(os.getuid()).pw_name
         )
+
+
+def test_an_insert_does_not_wait_behind_a_question(folder: Path) -> None:
+    with Chdb(folder, linger_s=1) as asking, Chdb(folder, linger_s=1) as writing:
+        writing.execute("CREATE TABLE t (k Int64) ENGINE = MergeTree ORDER BY k")
+
+        def ask() -> None:
+            rows = "numbers(400) SETTINGS max_block_size = 8"  # 100 s in all, 2 s a block
+            with contextlib.suppress(StoreError):
+                asking.query(f"SELECT sum(sleepEachRow(0.25)) AS s FROM {rows}")
+
+        question = threading.Thread(target=ask)
+        question.start()
+        time.sleep(0.3)
+        writing.insert("t", {"k": [1, 2, 3]})
+        assert writing.query("SELECT count() AS n FROM t") == [{"n": 3}]
+        assert question.is_alive()
+        asking._socket.shutdown(socket.SHUT_RDWR)
+        question.join()
