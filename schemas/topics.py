@@ -38,6 +38,13 @@ MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Largest message any topic takes; a larger one is refused by the broker before it is in the log.
 """
 
+DAY_MS: Final = 86_400_000
+KEPT_DAYS_MIN: Final = 60
+KEPT_AFTER_DAYS: Final = 7
+"""Source topics are kept for this long after the last event of a campaign could have come: all that
+is counted can be counted again, and audited, from the log.
+"""
+
 _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
     POSITIONS: {"cleanup.policy": "compact", "segment.ms": "600000"},
@@ -55,16 +62,18 @@ def of(name: str, lane: Lane) -> str:
     return named(name, lane, "-")
 
 
-def plan(partitions: int, lane: Lane = REAL) -> dict[str, tuple[int, dict[str, str]]]:
-    """Every topic of a lane with its partition count and broker settings.
+def plan(
+    partitions: int, lane: Lane = REAL, campaign_ms: int = 0
+) -> dict[str, tuple[int, dict[str, str]]]:
+    """Every topic of a lane with its partition count and broker settings, for a campaign that lasts
+    so long (Kafka's own default would keep the source topics for a week).
 
     Source topics carry the broker's own time (LogAppendTime): an event is judged to lie in the
     future against the clock of the broker, which no producer can set.
     """
     limit = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
-    topics = {
-        topic: (partitions, {**limit, "message.timestamp.type": "LogAppendTime"})
-        for topic in TOPIC_OF.values()
-    }
+    kept_ms = max(KEPT_DAYS_MIN * DAY_MS, campaign_ms + KEPT_AFTER_DAYS * DAY_MS)
+    source = {"message.timestamp.type": "LogAppendTime", "retention.ms": str(kept_ms)}
+    topics = {topic: (partitions, {**limit, **source}) for topic in TOPIC_OF.values()}
     internal = {of(topic, lane): (1, {**limit, **extra}) for topic, extra in _INTERNAL.items()}
     return topics | internal

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from fenghuo.schemas import topics
+from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.lane import Lane, named
 from fenghuo.schemas.settings import Settings
 
@@ -98,9 +99,9 @@ async def prepare(settings: Settings) -> str:
     """Make the topics of a lane that are missing; the name of this life of the log (cluster id)."""
     client = await admin(settings.kafka)
     try:
-        plan = topics.plan(settings.partitions, settings.lane)
-        missing = set(plan) - set(await client.list_topics())
+        missing = set(topics.plan(1, settings.lane)) - set(await client.list_topics())
         if missing:
+            plan = topics.plan(settings.partitions, settings.lane, _lasts_ms(settings))
             new = [
                 NewTopic(name, plan[name][0], settings.replication, topic_configs=plan[name][1])
                 for name in sorted(missing)
@@ -114,6 +115,15 @@ async def prepare(settings: Settings) -> str:
         return str(cluster.get("cluster_id") or "log")
     finally:
         await client.close()
+
+
+def _lasts_ms(settings: Settings) -> int:
+    """How long the campaign lasts."""
+    try:
+        found = load(settings.campaign)
+    except (CampaignError, OSError, ValueError) as error:
+        raise KafkaDown(f"cannot make topics for a campaign that cannot be read: {error}") from None
+    return found.end_ms - found.start_ms
 
 
 async def bounds(

@@ -1,9 +1,19 @@
 """Lanes share the source topics and nothing else: no other topic, no table, no name."""
 
 import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fenghuo.schemas import tables, topics
+from fenghuo.schemas.campaign import load
 from fenghuo.schemas.lane import LANES, REAL, SHADOW
+from fenghuo.schemas.settings import Settings
+from fenghuo.streams import kafka
+
+CAMPAIGNS = sorted((Path(__file__).resolve().parents[2] / "deploy" / "campaigns").glob("*.toml"))
 
 
 def test_lanes_share_only_the_source_topics() -> None:
@@ -15,6 +25,21 @@ def test_lanes_share_only_the_source_topics() -> None:
     assert {name: shadow[topics.of(name, SHADOW)] for name in internal} == {
         name: real[name] for name in internal
     }
+
+
+@given(st.integers(0, 400))
+def test_the_source_topics_outlive_the_campaign_by_a_week(days: int) -> None:
+    lasts_ms = days * topics.DAY_MS
+    for topic in topics.TOPIC_OF.values():
+        config = topics.plan(4, campaign_ms=lasts_ms)[topic][1]
+        assert int(config["retention.ms"]) >= lasts_ms + 7 * topics.DAY_MS
+
+
+@pytest.mark.parametrize("path", CAMPAIGNS, ids=lambda path: path.stem)
+def test_the_topics_that_are_made_outlive_a_shipped_campaign(path: Path) -> None:
+    campaign = load(path)
+    kept_ms = topics.plan(4, campaign_ms=kafka._lasts_ms(Settings(campaign=str(path))))
+    assert int(kept_ms["orders"][1]["retention.ms"]) > campaign.end_ms - campaign.start_ms
 
 
 def test_lanes_share_no_table_and_have_the_same_ones() -> None:
