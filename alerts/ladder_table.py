@@ -22,13 +22,14 @@ _SEASONS = {
 }
 
 
-def files(campaign: Campaign) -> dict[str, str]:
-    """Relative path -> text."""
-    return {PATH: "\n".join(_lines(campaign)) + "\n"}
+def files(campaign: Campaign, source: str = "") -> dict[str, str]:
+    """Relative path -> text. source: where the campaign was read from."""
+    file = source or f"deploy/campaigns/{campaign.name}.toml"
+    return {PATH: "\n".join(_lines(campaign, file)) + "\n"}
 
 
-def _lines(campaign: Campaign) -> Iterator[str]:
-    yield f"<!-- generated from deploy/campaigns/{campaign.name}.toml by `fenghuo generate` -->"
+def _lines(campaign: Campaign, file: str) -> Iterator[str]:
+    yield f"<!-- generated from {file} by `fenghuo generate` -->"
     yield f"# The ladders of {campaign.name} ({campaign.title.zh})"
     yield ""
     yield from INTRODUCTION

@@ -7,7 +7,7 @@ scope, severity and campaign only, never the instance, so that several replicas 
 a transition pushed straight to Alertmanager is the same alert.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,39 +26,48 @@ from fenghuo.schemas.level import Level
 RULES_PATH = "deploy/prometheus/fenghuo.rules.yml"
 TESTS_PATH = "deploy/prometheus/fenghuo.rules.test.yml"
 PROMETHEUS_PATH = "deploy/prometheus/prometheus.yml"
+COMPOSE_PATH = "deploy/prometheus/compose.yml"
 ALERTMANAGER_PATH = "deploy/alertmanager/alertmanager.yml"
 
-# where the parts answer /metrics: the api on its own port, the workers on FENGHUO_METRICS_PORT
-TARGETS: Mapping[str, str] = {
-    "api": "127.0.0.1:8600",
-    "gather": "127.0.0.1:8601",
-    "judge": "127.0.0.1:8602",
-    "archive": "127.0.0.1:8603",
-}
+Targets = Sequence[tuple[str, str]]
+"""(part, host:port) of everything that answers /metrics."""
+PORTS = {"api": 8600, "gather": 8601, "judge": 8602, "archive": 8603}
+"""The api answers on its own port, the workers on FENGHUO_METRICS_PORT."""
+TARGETS: Targets = tuple((part, f"127.0.0.1:{port}") for part, port in PORTS.items())
+ALERTMANAGER = "127.0.0.1:9093"
 NOTES = {
     TESTS_PATH: "# promtool test rules fenghuo.rules.test.yml\n",
     PROMETHEUS_PATH: "# Run Prometheus with --rules.alert.resend-delay=5s: an alert that did not\n"
     "# reach Alertmanager is otherwise sent again after a minute only.\n",
+    COMPOSE_PATH: "# the same for deploy/compose.yml, whose services find each other by name\n",
 }
 
 
-def files(campaign: Campaign, targets: Mapping[str, str] = TARGETS) -> dict[str, str]:
-    """Relative path -> text of every generated file."""
+def files(
+    campaign: Campaign,
+    source: str = "",
+    targets: Targets = TARGETS,
+    alertmanager_at: str = ALERTMANAGER,
+) -> dict[str, str]:
+    """Relative path -> text of every generated file. source: where the campaign was read from."""
     rendered = {
         RULES_PATH: _rules(campaign),
         TESTS_PATH: suite(campaign, RULES_PATH.rpartition("/")[2]),
-        PROMETHEUS_PATH: _prometheus(targets),
+        PROMETHEUS_PATH: _prometheus(_static(targets), alertmanager_at),
+        COMPOSE_PATH: _prometheus(_by_name(), "alertmanager:9093"),
         ALERTMANAGER_PATH: alertmanager(campaign),
     }
     return {
-        path: _header(campaign) + NOTES.get(path, "") + _yaml(tree, in_rows=path == TESTS_PATH)
+        path: _header(campaign, source)
+        + NOTES.get(path, "")
+        + _yaml(tree, in_rows=path == TESTS_PATH)
         for path, tree in rendered.items()
     }
 
 
-def _header(campaign: Campaign) -> str:
-    source = f"deploy/campaigns/{campaign.name}.toml"
-    return f"# generated from {source} by `fenghuo generate`; do not edit\n"
+def _header(campaign: Campaign, source: str) -> str:
+    file = source or f"deploy/campaigns/{campaign.name}.toml"
+    return f"# generated from {file} by `fenghuo generate`; do not edit\n"
 
 
 def _yaml(tree: dict[str, Any], *, in_rows: bool) -> str:
@@ -153,7 +162,25 @@ def _template(title: str) -> str:
     return title.replace("{{", '{{ "{{" }}')
 
 
-def _prometheus(targets: Mapping[str, str]) -> dict[str, Any]:
+def _static(targets: Targets) -> dict[str, Any]:
+    return {
+        "static_configs": [
+            {"targets": [address], "labels": {"part": part}} for part, address in targets
+        ]
+    }
+
+
+def _by_name() -> dict[str, Any]:
+    """Every container of a service, however many there are."""
+    return {
+        "dns_sd_configs": [
+            {"names": [part], "type": "A", "port": port} for part, port in PORTS.items()
+        ],
+        "relabel_configs": [{"source_labels": ["__meta_dns_name"], "target_label": "part"}],
+    }
+
+
+def _prometheus(found_by: dict[str, Any], alertmanager_at: str) -> dict[str, Any]:
     return {
         "global": {
             "scrape_interval": INTERVAL,
@@ -161,16 +188,8 @@ def _prometheus(targets: Mapping[str, str]) -> dict[str, Any]:
             "scrape_timeout": INTERVAL,
         },
         "rule_files": [RULES_PATH.rpartition("/")[2]],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]},
-        "scrape_configs": [
-            {
-                "job_name": "fenghuo",
-                "static_configs": [
-                    {"targets": [address], "labels": {"part": part}}
-                    for part, address in targets.items()
-                ],
-            }
-        ],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager_at]}]}]},
+        "scrape_configs": [{"job_name": "fenghuo", **found_by}],
     }
 
 

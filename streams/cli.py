@@ -12,6 +12,7 @@ import typer
 
 from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.settings import Settings, SettingsError, read
+from fenghuo.streams.ports import refusal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they may hold a password
     help="烽火 fenghuo: a campaign's watch fires.",
 )
-PARTS = ("gather", "judge", "archive", "api")
+PARTS = ("gather", "judge", "archive", "api", "notices")
 
 _Campaign = Annotated[
     Path | None, typer.Option("--campaign", help="campaign file (FENGHUO_CAMPAIGN)")
@@ -70,7 +71,7 @@ def up(
 
 @app.command()
 def run(
-    part: Annotated[str, typer.Argument(help="gather, judge, archive or api")],
+    part: Annotated[str, typer.Argument(help="gather, judge, archive, api or notices")],
     processes: Annotated[
         int, typer.Option(min=1, max=256, help="workers of gather, best one a core")
     ] = 1,
@@ -88,13 +89,20 @@ def run(
         raise typer.Exit(run_many(chosen, part, processes, _say))
     if part == "api":
         from fenghuo.api.app import serve
-        from fenghuo.streams.ports import refusal
 
         if why := refusal(chosen.http_host, chosen.http_port):
             typer.echo(f"fenghuo run api: {why}; see FENGHUO_HTTP_HOST and _PORT", err=True)
             raise typer.Exit(2)
 
         serve(chosen)
+        return
+    if part == "notices":
+        from fenghuo.streams import notices
+
+        if why := refusal("127.0.0.1", notices.PORT):
+            typer.echo(f"fenghuo run notices: {why}", err=True)
+            raise typer.Exit(2)
+        notices.serve(notices.PORT, _say)
         return
     from fenghuo.streams import part as life
 
@@ -197,22 +205,6 @@ def check(
     raise typer.Exit(0 if is_good else 1)
 
 
-@app.command()
-def generate(
-    check_only: Annotated[
-        bool, typer.Option("--check", help="only look; 1 if a file is stale")
-    ] = False,
-    root: Annotated[Path, typer.Option(help="the checkout")] = Path(),
-) -> None:
-    """Write what is generated from the campaign and the types: rules, routes, schemas."""
-    from fenghuo.streams import generated
-
-    stale = generated.write(root, check_only=check_only)
-    for path in stale:
-        typer.echo(f"{path}: {'is stale; run `fenghuo generate`' if check_only else 'written'}")
-    raise typer.Exit(1 if check_only and stale else 0)
-
-
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -256,7 +248,11 @@ def with_topics(chosen: Settings) -> Settings:
 
 def main() -> None:
     """Entry of the `fenghuo` command."""
-    from fenghuo.streams import cli_backtest, cli_load  # noqa: F401  they add their commands
+    from fenghuo.streams import (  # noqa: F401  they add their commands
+        cli_backtest,
+        cli_generate,
+        cli_load,
+    )
 
     try:
         app()

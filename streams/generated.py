@@ -1,5 +1,6 @@
-"""Generated files, rendered from the shipped campaign and the wire types; which are stale."""
+"""Generated files, rendered from a campaign and the wire types; which are stale."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fenghuo.alerts import ladder_table, prometheus
@@ -16,10 +17,26 @@ def texts(root: Path) -> dict[str, str]:
     return rendered | documents.files() | campaign_schema.files()
 
 
-def write(root: Path, *, check_only: bool) -> list[Path]:
+def texts_of(
+    path: Path,
+    targets: prometheus.Targets = prometheus.TARGETS,
+    alertmanager: str = prometheus.ALERTMANAGER,
+) -> dict[str, str]:
+    """Relative path -> text of every file that anybody's campaign needs, beside it or elsewhere:
+    rules with their tests, scrape configuration, routes, the table of ladders, schemas.
+    """
+    campaign = load(path)
+    source = path.as_posix()
+    rendered = prometheus.files(campaign, source, targets, alertmanager)
+    rendered |= ladder_table.files(campaign, source) | documents.files() | campaign_schema.files()
+    del rendered[prometheus.COMPOSE_PATH]  # of the shipped compose file alone
+    return {name.removeprefix("deploy/"): text for name, text in rendered.items()}
+
+
+def write(wanted: Mapping[str, str], root: Path, *, check_only: bool) -> list[Path]:
     """The files that differ from what is on disk; they are written, unless only looked at."""
-    wanted = {root / name: text.encode() for name, text in texts(root).items()}
-    stale = {path: data for path, data in wanted.items() if _read(path) != data}
+    made = {root / name: text.encode() for name, text in wanted.items()}
+    stale = {path: data for path, data in made.items() if _read(path) != data}
     if not check_only:
         for path, data in stale.items():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from fenghuo.schemas import addresses
 from fenghuo.schemas.lane import REAL, SHADOW, named
 from fenghuo.schemas.settings import PREFIX, Settings, environment
 from fenghuo.streams.children import Child, on_stop, stop_all, watch
-from fenghuo.streams.ports import free_port, refusal
+from fenghuo.streams.ports import PORT_MAX, free_port, refusal
 from fenghuo.streams.ready import Api, await_ready
 
 PARTS = ("api", "gather", "judge", "archive")
@@ -183,9 +183,9 @@ def _part(name: str, settings: Settings, folder: Path, say: Callable[[str], None
     """A part, with its /metrics beside the api's port where that is free."""
     port = settings.http_port + PARTS.index(name)
     known_as = named(name, settings.lane, "-")
-    if name != "api" and (why := refusal("127.0.0.1", port)):
-        say(f"{known_as} runs without /metrics: {why}")
-        port = 0
+    if name != "api" and (why := refusal(settings.http_host, port)):
+        say(f"{known_as} has no /metrics until its port is free: {why}")
+        port = port if port <= PORT_MAX else 0
     chosen = msgspec.structs.replace(settings, metrics_port=port)
     return Child(known_as, [*_PYTHON, "fenghuo.streams", "run", name], environment(chosen), folder)
 
