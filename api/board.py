@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.reign import Reign
 from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Overview, Verdict
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import Transition
@@ -34,7 +35,9 @@ _SERIES: Mapping[str, Callable[[Overview], Point]] = {
 
 
 class Latest:
-    """Takes boards as they come, older ones of the same judge are dropped."""
+    """Takes boards as they come; those of a judge that was replaced, and older ones of the one that
+    speaks, are dropped.
+    """
 
     def __init__(self, started_ms: int) -> None:
         self.board: Board | None = None
@@ -44,12 +47,18 @@ class Latest:
         """How many distinct users there are, where somebody counts them."""
         self._started_ms = started_ms
         self._taken_ms = 0
+        self._reign = Reign()
+        self._heard_ms = 0
         self._past: deque[tuple[int, Overview]] = deque(maxlen=POINTS_MAX)
         self._told: dict[tuple[str, str], int] = {}
 
-    def apply(self, board: Board, now_ms: int) -> tuple[Transition, ...] | None:
-        """Take a board; None if it is an old one, else the transitions not seen before."""
-        if board.schema != SCHEMA or self._is_old(board, now_ms):
+    def apply(self, board: Board, now_ms: int, offset: int = 0) -> tuple[Transition, ...] | None:
+        """Take a board; None if it is an old one or a claim, else the transitions not seen before.
+        offset: its place on topic `status`.
+        """
+        if board.schema != SCHEMA or not self._counts(board, now_ms, offset):
+            return None
+        if self._is_old(board, now_ms):
             return None
         self.board = board
         self.version += 1
@@ -113,11 +122,21 @@ class Latest:
             "regions": {name: [short(rate.get(name)) for rate in rates] for name in regions},
         }
 
+    def _counts(self, board: Board, now_ms: int, offset: int) -> bool:
+        """Whether it is a board of the judge that speaks."""
+        if now_ms - self._heard_ms >= STUBBORN_MS:
+            self._reign = Reign()  # the topic may have been made anew
+        if not self._reign.hears(board, offset):
+            return False
+        self._heard_ms = now_ms
+        return board.claim is None
+
     def _is_old(self, board: Board, now_ms: int) -> bool:
         mine = self.board
         if mine is None or now_ms - self._taken_ms >= STUBBORN_MS:
             return False
-        return board.seq <= mine.seq and board.now_ms <= mine.now_ms
+        is_same = board.generation == mine.generation
+        return is_same and board.seq <= mine.seq and board.now_ms <= mine.now_ms
 
     def _remember(self, board: Board) -> None:
         step = board.now_ms // STEP_MS

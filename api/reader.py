@@ -69,4 +69,4 @@ class Reader(Follower):
             self.undecodable += 1
             LOG.warning("board at offset %s cannot be read: %s", record.offset, error)
             return ()
-        return self.latest.apply(board, self._clock_ms()) or ()
+        return self.latest.apply(board, self._clock_ms(), record.offset) or ()

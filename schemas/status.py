@@ -149,7 +149,10 @@ class CampaignNote(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """Everything the judge knows at now_ms. seq rises by one with every board of one judge."""
+    """Everything the judge knows at now_ms. seq rises by one with every board of one judge.
+
+    Judges that were replaced may still send boards: `reign.Reign` tells those that count.
+    """
 
     schema: int
     seq: int
@@ -176,6 +179,18 @@ class Board(msgspec.Struct, frozen=True):
     """By source: how far its last heads said that their worker's clock is behind the judge's, 0 for
     less than a second; the least of them counts. Only sources of which one said so.
     """
+    generation: int = 0
+    """The reign of the judge that sent it: the place behind the claim by which it began."""
+    claim: str | None = None
+    """Not None: no news, but the claim of this judge to end the reign of that generation and begin
+    its own; empty: the judge leaves. The rest repeats the newest board its sender knew.
+    """
+
+
+def blank(campaign: CampaignNote, gmv_target_fen: int) -> Board:
+    """A board of a judge that knows nothing yet."""
+    overview = Overview(None, gmv_target_fen, 0, None, None, None, None, None)
+    return Board(SCHEMA, 0, 0, None, None, None, campaign, (), overview, (), (), 0)
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -62,7 +62,6 @@ class Judge:
         """left: what the baselines had learnt, by "rule|scope": `usual.take()` of judges before."""
         self._campaign = campaign
         self._watched = watched(campaign)
-        self.usual = Usual(self._watched, left or {})
         self.span_s = span_s(campaign)
         """How far back the rings reach."""
         self._rings = {kind: Ring(kind, self.span_s) for kind in KINDS}
@@ -77,17 +76,29 @@ class Judge:
         self._seq = 0
         self.untold: tuple[Transition, ...] = ()
         """What the judge before may have had no time to tell."""
-        if board is not None and board.campaign.name == campaign.name:
-            self._seq = board.seq
-            self.untold = board.moved
-            self._recent.extend(board.recent)
-            # of a rule that is gone the number remains: it goes on if the rule comes back
-            self._memory = {(t.rule, t.scope): _left_by(t) for t in board.recent}
-            self._memory |= {(v.rule, v.scope): v.memory for v in board.verdicts}
-            self._heads = {head.source: head for head in board.heads}
-            self._skews = Skews(board.skews_ms)
-            for kind, first_s in board.first_s.items():
-                self._rings[kind].first_s = first_s
+        self.succeed(board, left or {})
+
+    def succeed(self, board: Board | None, left: Mapping[str, bytes]) -> None:
+        """Go on where the judge that gave this board stood, by what was learnt until then. What was
+        seen of the pulses stays: who stands by sees them too.
+        """
+        self.usual = Usual(self._watched, left)
+        self._seq, self.untold, self._memory = 0, (), {}
+        self._recent.clear()
+        if board is None or board.campaign.name != self._campaign.name:
+            return
+        self._seq = board.seq
+        self.untold = board.moved
+        self._recent.extend(board.recent)
+        # of a rule that is gone the number remains: it goes on if the rule comes back
+        self._memory = {(t.rule, t.scope): _left_by(t) for t in board.recent}
+        self._memory |= {(v.rule, v.scope): v.memory for v in board.verdicts}
+        for head in board.heads:
+            self._hear(head)
+        self._skews = Skews(board.skews_ms)
+        for kind, first_s in board.first_s.items():
+            ring = self._rings[kind]
+            ring.first_s = first_s if ring.first_s is None else min(first_s, ring.first_s)
 
     def reload(self, campaign: Campaign) -> bool:
         """Go on by another campaign of the same labels, cuts and times, from the next grade on.
@@ -108,11 +119,17 @@ class Judge:
 
     def see(self, head: Head, rows: Rows, offset: int) -> None:
         """Take in one frame of pulses, read from this offset of topic `pulses`."""
-        known = self._heads.get(head.source)
-        if known is None or _is_newer(head, known):
-            self._heads[head.source] = head
+        if self._hear(head):
             self._skews.see(head)
         self._rings[head.kind].see(head.source, rows, offset)
+
+    def _hear(self, head: Head) -> bool:
+        """Keep the newest head of its source; whether it is that."""
+        known = self._heads.get(head.source)
+        is_news = known is None or _is_newer(head, known)
+        if is_news:
+            self._heads[head.source] = head
+        return is_news
 
     def see_users(self, value: bytes) -> None:
         """Take in the sketches of a source partition, a record of topic `users`. Those of all its
@@ -227,7 +244,7 @@ class Judge:
             min(as_of, default=None),
             min(marks, default=None),
             max(levels, default=None),
-            self._note(now_ms),
+            self.note(now_ms),
             tuple(self._kind(kind, times[kind], now_ms) for kind in KINDS),
             self._overview(view, verdicts, now_ms),
             tuple(verdicts),
@@ -239,7 +256,8 @@ class Judge:
             skews_ms=self._skews.told(),
         )
 
-    def _note(self, now_ms: int) -> status.CampaignNote:
+    def note(self, now_ms: int) -> status.CampaignNote:
+        """Which campaign this judge judges by."""
         c = self._campaign
         phase = c.phase_at(now_ms)
         scale = None if c.scale == 1.0 else c.scale

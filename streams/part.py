@@ -115,7 +115,7 @@ class Part(ABC):
         s = self.settings
         session_s = s.session_timeout_ms / 1000
         app = faust.App(
-            kafka.group(self.name, s.lane),
+            self._group(),
             broker=[f"kafka://{one}" for one in addresses.brokers(s.kafka)],
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -156,6 +156,19 @@ class Part(ABC):
                     _dying(self.name, error)
 
         app.agent(topic, name=f"{self.name}-{topic.get_topic_name()}", concurrency=1)(take)
+
+    def _group(self) -> str:
+        """The consumer group: its members share the partitions."""
+        return kafka.group(self.name, self.settings.lane)
+
+    def _end(self, tp: TP) -> int:
+        """Where a partition ends, as far as fetches have told; 0 for one that was not read yet, or
+        belongs to another worker.
+        """
+        consumer = self.app.consumer._thread._consumer
+        assigned = consumer and consumer._subscription.subscription
+        state = assigned and assigned.assignment and assigned.assignment.state_value(tp)
+        return (state and state.highwater) or 0
 
     def _named(self, topic: str) -> str:
         """What an internal topic is called in this part's lane."""

@@ -143,9 +143,7 @@ class ArchivePart(Part):
         await self.on_tick()
 
     def is_behind(self) -> bool:
-        return any(
-            (self.app.consumer.highwater(tp) or 0) > offset for tp, offset in self._next.items()
-        )
+        return any(self._end(tp) > offset for tp, offset in self._next.items())
 
     def _take(self, topic: str, value: bytes, headers: Any, offset: int) -> None:
         """One record; what is none of ours is skipped, for these topics are written by our own

@@ -309,9 +309,6 @@ class GatherPart(Part):
     def _pending(self) -> int:
         return sum(state.pending for state in self._states.values())
 
-    def _end(self, tp: TP) -> int:
-        return self.app.consumer.highwater(tp) or 0
-
     async def _send_position(self, place: Position) -> Awaitable[Any]:
         topic = self._named(topics.POSITIONS)
         return await self.send(topic, str(place.source), position.encode(place))

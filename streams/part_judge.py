@@ -1,11 +1,19 @@
-"""The judge worker: pulses to boards and transitions, one at a time; others stand by."""
+"""The judge worker: pulses to boards and transitions.
+
+Any number of judges run, each with a group of its own, so that one joining or leaving costs the
+others nothing. All of them read the pulses; the one whose reign it is by the log of topic `status`
+(see lead) grades and speaks, the others stand by and are warm.
+"""
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import msgspec
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from fenghuo.schemas import pulse, status, topics, visitors
@@ -16,12 +24,15 @@ from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics, notes, rewind
 from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.follow import Follow
 from fenghuo.streams.judge import Judge, span_s
+from fenghuo.streams.lead import SILENCE_S, Lead
 from fenghuo.streams.part import Part, now_ms
 
 BOARD_MS = 90
 """A board is sent no more often than this, but at once when a level changed."""
-BOARDS_READ = 8
+STATUS_READ = 64
+"""Records of topic `status` that a starting judge reads: claims and foreign ones among them."""
 USERS_WAIT_MS = 5_000
 """How long the first grade waits for the sketches of before: half of them look like few users."""
 log = logging.getLogger("fenghuo.judge")
@@ -41,6 +52,19 @@ class JudgePart(Part):
         self._users = topics.of(topics.USERS, settings.lane)
         self.topics = (self._pulses, self._users)
         self._judge: Judge | None = None
+        self._lead = Lead(time.monotonic())
+        self._status = Follow(settings.kafka, topics.of(topics.STATUS, settings.lane), self._hear)
+        self._learnt: dict[str, bytes] = {}
+        self._baselines = Follow(
+            settings.kafka, topics.of(topics.BASELINES, settings.lane), self._learn
+        )
+        self._told: list[Transition] = []
+        """Changes of level that have their place in the log and are to be told."""
+        self._led: int | None = None
+        """The reign in which the judge goes on from the board of the one before."""
+        self._status_end = self._baselines_end = 0
+        self._is_sure = False
+        self._turn_s = time.monotonic()
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
@@ -49,20 +73,24 @@ class JudgePart(Part):
         self._as_of_ms: int | None = None
         super().__init__(settings)
 
+    def _group(self) -> str:
+        return f"{super()._group()}-{self._lead.name}"
+
     async def prepare(self) -> None:
         await kafka.prepare(self.settings)
+        await asyncio.gather(self._status.begin(STATUS_READ), self._baselines.begin())
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
-        self._judge = None
+        self._judge = self._led = None
         if not assigned:
             return {}
-        board = await self._last_board()
+        board = self._lead.board
         bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
         first, end = bounds[self._pulses, 0]
         self._next = max(first, min(await self._rewind(board, (first, end)), end))
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
-        self._judge = Judge(self._file.campaign, board, await self._baselines())
+        self._judge = Judge(self._file.campaign, board)
         users_first, users_end = bounds[self._users, 0]
         self._users_end = users_end if users_first < users_end else 0
         self._users_due_ms = now_ms() + USERS_WAIT_MS
@@ -85,17 +113,94 @@ class JudgePart(Part):
         self.tick_soon()  # who watches waits for this: half a tick for pulses, none for the judge
 
     async def on_tick(self) -> None:
+        now_s, before_s = time.monotonic(), self._turn_s
+        self._turn_s = now_s
+        if now_s - before_s >= SILENCE_S and not await self._look():
+            self._turn_s = before_s  # it slept or was held up: another one may speak by now
+            return
+        told, self._told = self._told, []
+        await asyncio.gather(*[await self._tell(transition) for transition in told])
         judge = self._judge
-        if judge is None or self._next < self._ready_at:
+        if judge is None or not self._is_ready():
             return
-        if self._users_end and now_ms() < self._users_due_ms:
-            return
-        if judge.untold:
-            await asyncio.gather(*[await self._tell(transition) for transition in judge.untold])
-            judge.untold = ()
         await self._reload(judge)
         if self._judge is not judge:
             return
+        if not self._lead.speaks:
+            await self._stand_by(judge)
+        elif await self._leads(judge):
+            await self._grade(judge)
+
+    def _is_ready(self) -> bool:
+        """Whether everything that was there is read: pulses, sketches, baselines, who speaks."""
+        self._status.check()
+        self._baselines.check()
+        is_behind = (
+            self._next < self._ready_at
+            or self._status.next_offset < self._status_end
+            or self._baselines.next_offset < self._baselines_end
+            or (self._users_end and now_ms() < self._users_due_ms)
+        )
+        return not is_behind
+
+    async def _look(self) -> bool:
+        """Have what is there by now read before anything is graded or claimed; False: the broker
+        does not answer.
+        """
+        baselines = self._named(topics.BASELINES)
+        names = (self._pulses, self._named(topics.STATUS), baselines)
+        try:
+            ends = await self._status.ends(*names)
+        except (KafkaError, OSError) as error:
+            log.warning("cannot tell where %s end: %r", ", ".join(names), error)
+            return False
+        self._ready_at, self._status_end, self._baselines_end = ends
+        return True
+
+    def _learn(self, record: ConsumerRecord) -> None:
+        self._learnt[(record.key or b"").decode("utf-8", "replace")] = record.value or b""
+
+    def _hear(self, record: ConsumerRecord) -> None:
+        """A record of topic `status`; one that this version cannot read is passed over."""
+        try:
+            board = status.decode(record.value or b"")
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            log.warning("status at offset %d is no board: %s", record.offset, error)
+            return
+        self._told += self._lead.hear(board, record.offset, time.monotonic())
+        if self._told or (self._lead.speaks and self._led != self._lead.generation):
+            self.tick_soon()
+
+    async def _stand_by(self, judge: Judge) -> None:
+        """Ask to speak when nobody does, and that is sure."""
+        self._led = None
+        is_sure, self._is_sure = self._is_sure, False
+        if not self._lead.wants(time.monotonic()):
+            return
+        if is_sure:
+            await self._send_board(self._lead.claim(self._blank(judge), time.monotonic()))
+        elif await self._look():
+            self._is_sure = True
+            self.tick_soon()
+
+    async def _leads(self, judge: Judge) -> bool:
+        """Whether the next board may be made: what the last one changed is told, and the judge goes
+        on from the last board of the reign before; made so if not.
+        """
+        if self._led != self._lead.generation:
+            if not self._is_sure:  # what it learnt lies before its last board, and so before now
+                self._is_sure = await self._look()
+                self.tick_soon()
+                return False
+            self._is_sure, self._led = False, self._lead.generation
+            judge.succeed(self._lead.board, self._learnt)
+            self._told += judge.untold
+            print(f"fenghuo judge: speaks, generation {self._led}", flush=True)
+        if self._told:
+            self.tick_soon()
+        return not self._told and not self._lead.is_waiting
+
+    async def _grade(self, judge: Judge) -> None:
         now = now_ms()
         board, moved = judge.grade(now, self._next)
         self._as_of_ms = board.as_of_ms
@@ -104,18 +209,27 @@ class JudgePart(Part):
         learnt = judge.usual.take().items()
         topic = self._named(topics.BASELINES)
         await asyncio.gather(*[await self.send(topic, name, data) for name, data in learnt])
+        if self._judge is not judge or self._led != self._lead.generation:
+            return  # replaced meanwhile: what was graded goes for nothing
         if moved or now - self._board_ms >= BOARD_MS:
             self._board_ms = now
-            topic, data = self._named(topics.STATUS), status.encode(self._noted(board))
-            await (await self.send(topic, board.campaign.name, data))
-        # the board first: a transition is told only by a judge whose memory holds it, and what a
-        # judge could not tell any more, the next one does (again: they are numbered)
-        await asyncio.gather(*[await self._tell(transition) for transition in moved])
+            await self._send_board(self._lead.signed(self._noted(board)))
+
+    async def _send_board(self, board: Board) -> None:
+        topic = self._named(topics.STATUS)
+        await (await self.send(topic, board.campaign.name, status.encode(board)))
+
+    def _blank(self, judge: Judge) -> Board:
+        return status.blank(judge.note(now_ms()), self._file.campaign.gmv_fen)
+
+    async def on_stop(self) -> None:
+        if self._judge is not None and self._lead.speaks:
+            await self._send_board(self._lead.leave(self._blank(self._judge)))
 
     def is_behind(self) -> bool:
         if self._judge is None:
             return False
-        return (self.app.consumer.highwater(TP(self._pulses, 0)) or 0) > self._next
+        return self._end(TP(self._pulses, 0)) > self._next
 
     async def _reload(self, judge: Judge) -> None:
         """Take over what the campaign file holds now, where that is possible."""
@@ -183,26 +297,6 @@ class JudgePart(Part):
         key = f"{transition.rule}|{transition.scope}"
         topic = self._named(topics.TRANSITIONS)
         return await self.send(topic, key, msgspec.json.encode(transition))
-
-    async def _baselines(self) -> dict[str, bytes]:
-        """The newest of what was learnt, by rule and scope."""
-        records = await kafka.read_all(self.settings.kafka, self._named(topics.BASELINES))
-        return {(record.key or b"").decode(): record.value or b"" for record in records}
-
-    async def _last_board(self) -> Board | None:
-        """The newest board there is; one that this version cannot read is passed over."""
-        for record in reversed(
-            await kafka.read_all(self.settings.kafka, self._named(topics.STATUS), last=BOARDS_READ)
-        ):
-            try:
-                return status.decode(record.value or b"")
-            except msgspec.MsgspecError as error:
-                log.warning(
-                    "a board of another version at offset %d is passed over: %s",
-                    record.offset,
-                    error,
-                )
-        return None
 
 
 def see_users(judge: Judge, fetch: Fetch) -> None:

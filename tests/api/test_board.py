@@ -99,6 +99,38 @@ def test_a_new_judge_that_counts_anew_is_taken() -> None:
     assert latest.apply(board(30, seq=2), at(61) + STUBBORN_MS) is not None
 
 
+def test_boards_of_a_judge_that_was_replaced_are_dropped() -> None:
+    latest = Latest(0)
+    old, claim = board(60), replace(board(60), claim="b")
+    new = replace(board(61, seq=board(61).seq), generation=8)
+    latest.apply(old, at(60), 6)
+
+    assert latest.apply(claim, at(60), 7) is None
+    assert latest.apply(board(62), at(62), 8) is None, "what was told behind the claim"
+    assert latest.apply(new, at(62), 9) is not None
+    assert latest.apply(board(70), at(63), 10) is None
+    assert latest.board == new
+
+
+def test_a_judge_that_was_replaced_long_ago_is_not_taken_after_a_silence() -> None:
+    latest = Latest(0)
+    latest.apply(replace(board(60), generation=5), at(60), 6)
+    latest.apply(replace(board(60), generation=5, claim="b"), at(80), 7)
+
+    assert latest.apply(replace(board(80), generation=5), at(80), 8) is None
+    assert latest.apply(replace(board(81), generation=8), at(81), 9) is not None
+
+
+def test_a_topic_made_anew_is_followed_after_a_silence() -> None:
+    latest = Latest(0)
+    latest.apply(replace(board(60), generation=5_000), at(60), 5_001)
+
+    assert latest.apply(replace(board(61, seq=1), generation=1), at(61), 1) is None
+    assert (
+        latest.apply(replace(board(80, seq=2), generation=1), at(60) + STUBBORN_MS, 2) is not None
+    )
+
+
 def test_a_board_of_another_schema_is_not_taken() -> None:
     assert Latest(0).apply(replace(board(60), schema=99), at(60)) is None
 

@@ -20,7 +20,7 @@ import mode
 import pytest
 from aiokafka import conn
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState, TopicPartitionState
 from aiokafka.record._crecords import MemoryRecords
 from faust.sensors.monitor import Monitor
 from faust.transport import consumer as transport
@@ -52,7 +52,6 @@ METHODS: list[tuple[Any, str, str]] = [
     (driver.Consumer, "seek_to_committed", "self"),
     (driver.Consumer, "perform_seek", "self"),
     (driver.Consumer, "assignment", "self"),
-    (driver.Consumer, "highwater", "self, tp"),
     (driver.Consumer, "wait_first", "self, *coros, timeout=None"),
     (
         driver.Producer,
@@ -71,6 +70,7 @@ METHODS: list[tuple[Any, str, str]] = [
     (SubscriptionState, "fetch_context", "self"),
     (SubscriptionState, "wait_for_assignment", "self"),
     (SubscriptionState, "is_assigned", "self, tp"),
+    (Assignment, "state_value", "self, tp"),
     (MemoryRecords, "has_next", "self"),
     (MemoryRecords, "next_batch", "self"),
     (MemoryRecords, "size_in_bytes", "self"),
@@ -90,7 +90,8 @@ NAMED: list[tuple[Any, str, set[str]]] = [
 ]
 # class, attributes that its instances have (set in `__init__` or on the way)
 ATTRIBUTES: list[tuple[type, set[str]]] = [
-    (aiokafka.AIOKafkaConsumer, {"_fetcher", "_closed", "_fetch_max_wait_ms"}),
+    (aiokafka.AIOKafkaConsumer, {"_fetcher", "_closed", "_fetch_max_wait_ms", "_subscription"}),
+    (TopicPartitionState, {"highwater"}),
     (fetcher.Fetcher, {"_closed", "_records", "_subscriptions", "_wait_consume_future"}),
     (fetcher.FetchResult, {"_topic_partition", "_partition_records"}),
     (fetcher.PartitionRecords, {"_records", "_records_iterator", "next_fetch_offset"}),
@@ -102,7 +103,8 @@ ATTRIBUTES: list[tuple[type, set[str]]] = [
 NAMES: list[tuple[type, set[str]]] = [
     (driver.Transport, {"Consumer"}),
     (driver.Consumer, {"consumer_stopped_errors", "beacon", "loop"}),
-    (SubscriptionState, {"reassignment_in_progress"}),
+    (SubscriptionState, {"reassignment_in_progress", "subscription"}),
+    (driver.AIOKafkaConsumerThread, {"_consumer"}),
     (faust.App, {"transport", "consumer", "consumer_generation_id", "producer", "should_stop"}),
 ]
 SETTINGS = {

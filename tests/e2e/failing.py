@@ -80,10 +80,13 @@ def rule(
 
 
 class Shop:
-    """Orders of every region, all the time; `percent` of a region's payments fail."""
+    """Orders of every region, all the time but while it rests; `percent` of a region's payments
+    fail.
+    """
 
     def __init__(self, bootstrap: str, regions: list[str]) -> None:
         self.percent = dict.fromkeys(regions, 0)
+        self.rests = False
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks=1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -100,6 +103,8 @@ class Shop:
 
     def _send(self) -> None:
         while not self._stop.wait(EVERY_S):
+            if self.rests:
+                continue
             ts = time.time_ns() // 1_000_000
             lines = [
                 json.dumps(self._order(region, i * 100 < percent * ORDERS, ts))

@@ -138,12 +138,16 @@ class Duty:
 
     def tick(self, now_ms: int, end: int) -> tuple[Board, Sequence[Transition]]:
         """Read the topic up to `end`, then grade."""
-        for offset in range(self.next, end):
-            self.judge.see(*self.topic[offset], offset)
-        self.next = max(self.next, end)
+        self.read(end)
         found = self.judge.grade(now_ms, self.next)
         self.left |= self.judge.usual.take()
         return found
+
+    def read(self, end: int) -> None:
+        """What a judge that stands by does."""
+        for offset in range(self.next, end):
+            self.judge.see(*self.topic[offset], offset)
+        self.next = max(self.next, end)
 
 
 def plain(board: Board) -> object:

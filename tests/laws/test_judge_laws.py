@@ -140,6 +140,29 @@ def check_restart(
     check_chain(moved)
 
 
+def check_take_over(
+    story: Story, changes: set[int], left: Mapping[str, bytes] | None = None
+) -> None:
+    """Judges that take turns, all of them reading all the time, and one that never rests: the same
+    boards. The one that takes over joined in the middle of the story, or at its beginning.
+    """
+    steady = Duty(story.topic, left=left)
+    speaks, stands = (Duty(story.topic, left=left) for _ in range(2))
+    moved: list[Transition] = []
+    for i, tick in enumerate(story.ticks):
+        board, _ = steady.tick(tick.now_ms, tick.end)
+        again, same = speaks.tick(tick.now_ms, tick.end)
+        stands.read(tick.end)
+        assert plain(again) == plain(board), f"tick {i}"
+        moved += same
+        if i in changes:
+            data, learnt = status.encode(again), speaks.left
+            stands.judge.succeed(status.decode(data), learnt)
+            stands.left = dict(learnt)
+            speaks, stands = stands, Duty(story.topic, data, None if left is None else learnt)
+    check_chain(moved)
+
+
 def check_chain(moved: Sequence[Transition]) -> None:
     """Of each rule and scope: numbered without gap or repetition, each from where the last one
     went.
@@ -171,6 +194,26 @@ def test_a_restarted_judge_goes_on_after_gaps_of_minutes_and_weeks(
     seed: int, restarts: set[int]
 ) -> None:
     check_restart(Teller(seed, gap_s=(30, 200, 300, 3_000_000)).tell(25), restarts)
+
+
+@settings(max_examples=12)
+@given(SEEDS, RESTARTS)
+def test_a_judge_that_stood_by_goes_on_where_the_other_left(seed: int, changes: set[int]) -> None:
+    check_take_over(Teller(seed).tell(25), changes)
+
+
+@settings(max_examples=6)
+@given(SEEDS, RESTARTS)
+def test_a_judge_that_stood_by_goes_on_after_gaps_of_minutes_and_weeks(
+    seed: int, changes: set[int]
+) -> None:
+    check_take_over(Teller(seed, gap_s=(30, 200, 300, 3_000_000)).tell(25), changes)
+
+
+@settings(max_examples=2)
+@given(SEEDS, st.sets(st.integers(0, 149), min_size=1, max_size=5))
+def test_a_judge_that_stood_by_expects_what_the_other_did(seed: int, changes: set[int]) -> None:
+    check_take_over(Teller(seed).tell(150), changes, {})
 
 
 @settings(max_examples=5)

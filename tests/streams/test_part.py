@@ -2,9 +2,13 @@
 on.
 """
 
+import asyncio
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from fenghuo.schemas.settings import Settings
@@ -61,3 +65,24 @@ def test_progress_or_nothing_to_do_keeps_it_alive(ended: list[str]) -> None:
     worker.progress_ms = BEGAN_MS + 700_000
     worker._watch(BEGAN_MS + 760_000)
     assert ended == []
+
+
+def test_a_partition_of_another_worker_ends_nowhere() -> None:
+    """Asked of the client's own state: the client itself ends whoever asks for what is not his."""
+    worker, tp = Idle(behind=False), TP("orders", 0)
+
+    async def ends() -> list[int]:
+        client = SimpleNamespace(_subscription=SubscriptionState())
+        thread = SimpleNamespace(_consumer=None)
+        worker.app = SimpleNamespace(consumer=SimpleNamespace(_thread=thread))
+        found = [worker._end(tp)]
+        thread._consumer = client
+        found.append(worker._end(tp))
+        client._subscription.assign_from_user([TopicPartition("orders", 1)])
+        found.append(worker._end(tp))
+        client._subscription.assign_from_user([TopicPartition("orders", 0)])
+        found.append(worker._end(tp))
+        client._subscription.subscription.assignment.state_value(tp).highwater = 7
+        return [*found, worker._end(tp)]
+
+    assert asyncio.run(ends()) == [0, 0, 0, 0, 7]
