@@ -52,11 +52,6 @@ def is_shadow(headers: Sequence[tuple[str, bytes | None]]) -> bool:
     return any(name == SHADOW_HEADER for name, _ in headers)
 
 
-def is_mark(headers: Sequence[tuple[str, bytes | None]]) -> bool:
-    """Whether these headers are a mark and nothing else."""
-    return len(headers) == 1 and headers[0][0] in {RUN_HEADER, SHADOW_HEADER}
-
-
 def kept(headers: Sequence[tuple[str, bytes | None]]) -> tuple[str, bytes] | None:
     """The header to send a record again with, so that it stays in its lane and run; None when it
     has no mark. A value that is no mark is left out.

@@ -159,10 +159,12 @@ async def _bounds(
 
 
 def readable_end(consumer: Any, tp: Any) -> int | None:
-    """The end of an assigned partition for who reads what is committed: before the first open
-    transaction; None until a fetch has told it.
-    """
-    end, stable = consumer.highwater(tp), consumer.last_stable_offset(tp)
+    """The end of an assigned partition, see `before_open`; None until a fetch has told it."""
+    return before_open(consumer.highwater(tp), consumer.last_stable_offset(tp))
+
+
+def before_open(end: int | None, stable: int | None) -> int | None:
+    """The end of a partition for who reads what is committed: before the first open transaction."""
     # Tansu tells no stable offset: it knows no transactions
     return end if end is None or stable is None or stable < 0 else min(end, stable)
 

@@ -162,13 +162,13 @@ class Part(ABC):
         return kafka.group(self.name, self.settings.lane)
 
     def _end(self, tp: TP) -> int:
-        """Where a partition ends, as far as fetches have told; 0 for one that was not read yet, or
-        belongs to another worker.
+        """Where what may be read of a partition ends, as far as fetches have told: nobody is behind
+        for an open transaction. 0 for one that was not read yet, or belongs to another worker.
         """
         consumer = self.app.consumer._thread._consumer
         assigned = consumer and consumer._subscription.subscription
         state = assigned and assigned.assignment and assigned.assignment.state_value(tp)
-        return (state and state.highwater) or 0
+        return (state and kafka.before_open(state.highwater, state.lso)) or 0
 
     def _named(self, topic: str) -> str:
         """What an internal topic is called in this part's lane."""

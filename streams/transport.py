@@ -16,7 +16,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import aiokafka.errors
@@ -28,8 +28,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from fenghuo.schemas.letters import replay_of
-from fenghuo.streams import kafka, lanes
+from fenghuo.streams import lanes
 from fenghuo.streams.answers import Answers, read_all
+from fenghuo.streams.batches import ANYWHERE, Aborted
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.limits import is_theirs
 from fenghuo.streams.records import RawRecords, read
@@ -73,18 +74,11 @@ def die(reason: str) -> None:
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The client's thread; reads fetches as they lie in the client's buffers."""
 
-    reached: dict[TP, int]
-    """Level 1: where the last Fetch of each partition ended, or the seek that came after it."""
-
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchConsumer", self.consumer).fetch_wait_ms
         consumer._isolation_level = READ_COMMITTED
         return consumer
-
-    def highwater(self, tp: TP) -> int | None:
-        """The offset up to which this consumer may read: before the first open transaction."""
-        return kafka.readable_end(self._ensure_consumer(), tp)
 
     async def _fetch_records(
         self,
@@ -93,16 +87,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Mapping[TP, Any]:
-        if cast("BatchConsumer", self.consumer).level == 1:
-            try:
-                found = await super()._fetch_records(
-                    consumer, active_partitions, timeout, max_records
-                )
-            except aiokafka.errors.NoOffsetForPartitionError:
-                if self.consumer.flow_active:
-                    raise
-                return {}  # a rebalance came while it waited: the seek that ends it cures that
-            return {tp: self._following(tp, records) for tp, records in found.items() if records}
         if not self.consumer.flow_active:
             return {}
         fetcher = consumer._fetcher
@@ -123,13 +107,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def _drain(self, fetcher: Any, partitions: set[TP]) -> dict[TP, Fetch]:
         """Nothing while a rebalance runs: the seek that ends it clears what lies there."""
-        return drain(fetcher, partitions) if self.consumer.flow_active else {}
-
-    def _following(self, tp: TP, records: Sequence[Any]) -> Fetch:
-        """Level 1: begins where the one before ended, for marks of transactions take offsets."""
-        fetch = from_records(records, self.reached.get(tp, records[0].offset))
-        self.reached[tp] = fetch.next_offset
-        return fetch
+        level = cast("BatchConsumer", self.consumer).level
+        return drain(fetcher, partitions, level) if self.consumer.flow_active else {}
 
 
 class BatchConsumer(driver.Consumer):
@@ -151,7 +130,6 @@ class BatchConsumer(driver.Consumer):
             offsets = await asyncio.wait_for(self.start_offsets(assigned), SEEK_S_MAX)
             if offsets:
                 await self._thread.seek_wait(offsets)
-            self._thread.reached = dict(offsets)
         except Exception as error:
             die(f"cannot tell where to start reading {sorted(map(str, assigned))}: {error!r}")
         except asyncio.CancelledError:
@@ -218,7 +196,7 @@ class BatchTransport(driver.Transport):
         return cast(BatchTransport, made(app.conf.broker_consumer, app))
 
 
-def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
+def drain(fetcher: Any, partitions: set[TP] | None, level: int = 2) -> dict[TP, Fetch]:
     """Everything that lies in the client's buffers for these partitions, one Fetch each."""
     fetches: dict[TP, Fetch] = {}
     for tp in list(fetcher._records):
@@ -234,7 +212,7 @@ def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
             fetcher._notify(fetcher._wait_consume_future)
             result.check_raise()
             continue
-        fetch = from_result(result)
+        fetch = from_result(result, level)
         del fetcher._records[tp]
         fetcher._notify(fetcher._wait_consume_future)
         if fetch is not None:
@@ -242,14 +220,16 @@ def drain(fetcher: Any, partitions: set[TP] | None) -> dict[TP, Fetch]:
     return fetches
 
 
-def from_result(result: Any) -> Fetch | None:
+def from_result(result: Any, level: int = 2) -> Fetch | None:
     """What one FetchResult brought, without a ConsumerRecord for each record; None when that is
     nothing (any more).
     """
-    if not result.check_assignment(result._topic_partition) or not result.has_more():
+    tp = result._topic_partition
+    if not result.check_assignment(tp) or not result.has_more():
         return None
-    records = result._partition_records
-    fetch = _read(result._topic_partition, records)
+    records, end = result._partition_records, result._assignment.state_value(tp).highwater
+    aborted = list(records._aborted_transactions)  # the client's own reading takes from it
+    fetch = (by_client(records) if level == 1 else None) or _read(tp, records, aborted, end)
     if fetch is not None:
         records.next_fetch_offset = fetch.next_offset
     result._update_position()
@@ -259,29 +239,45 @@ def from_result(result: Any) -> Fetch | None:
     return fetch
 
 
-def _read(tp: Any, records: Any) -> Fetch | None:
+def _read(tp: Any, records: Any, aborted: Aborted, end: int | None) -> Fetch | None:
     """A wrong checksum may be the network's: the client asks again, and then it is the disk's."""
-    data, start = records._records.data, records.next_fetch_offset
-    aborted = records._aborted_transactions
+    start, is_again = records.next_fetch_offset, _corrupt.pop(tp, None)
     try:
-        return read(data, start, tp, aborted, is_again=_corrupt.get(tp) == start)
+        return read(
+            records._records.data,
+            start,
+            tp,
+            aborted,
+            end=ANYWHERE if end is None else end,
+            is_again=is_again == start,
+        )
     except aiokafka.errors.CorruptRecordException as error:
         LOG.warning("%s: asked again", error)
         _corrupt[tp] = start
         return None
 
 
-def from_records(records: Sequence[Any], start: int) -> Fetch:
-    """Level 1: the same from the client's records, of which there is at least one."""
-    headers = {at: record.headers for at, record in enumerate(records) if record.headers}
+def by_client(records: Any) -> Fetch | None:
+    """Level 1: the same from the client's records, up to one that it cannot read; None when that is
+    the first, or when there is none.
+    """
+    start, found = records.next_fetch_offset, []
+    try:
+        found.extend(records)
+    except Exception as error:  # the client's codecs and texts raise what they like
+        LOG.warning("the client cannot read offset %d: %r", records.next_fetch_offset, error)
+    if not found:
+        records.next_fetch_offset = start
+        return None
+    headers = {at: record.headers for at, record in enumerate(found) if record.headers}
     return Fetch(
-        np.array([record.offset for record in records], np.int64),
-        [record.value for record in records],
-        np.array([record.timestamp for record in records], np.int64),
+        np.array([record.offset for record in found], np.int64),
+        [record.value for record in found],
+        np.array([record.timestamp for record in found], np.int64),
         start,
-        records[-1].offset + 1,
-        {at: found for at, found in headers.items() if replay_of(found) is not None},
-        lanes.marked(headers, len(records)),
-        lambda at: records[at].headers,
-        theirs=is_theirs([record.timestamp_type for record in records]),
+        records.next_fetch_offset,
+        {at: of for at, of in headers.items() if replay_of(of) is not None},
+        lanes.marked(headers, len(found)),
+        lambda at: found[at].headers,
+        theirs=is_theirs([record.timestamp_type for record in found]),
     )

