@@ -113,7 +113,11 @@ def _counted_by(campaign: Campaign) -> tuple[str, int, int]:
 
 def _signatures(path: Path) -> tuple[tuple[int, ...], ...]:
     """Of the file, and of the curves beside it that it may name."""
-    return tuple(_signature(each) for each in (path, *sorted(path.parent.glob("*.csv"))))
+    try:
+        curves = sorted(path.parent.glob("*.csv"))
+    except OSError:  # a folder that may not be looked into for now: the file says so when read
+        curves = []
+    return tuple(_signature(each) for each in (path, *curves))
 
 
 def _signature(path: Path) -> tuple[int, ...]:

@@ -86,8 +86,8 @@ def missing() -> str | None:
 class ClickHouse:
     """`kill` or `stop`, then `start` again: same folder, same ports."""
 
-    def __init__(self, folder: Path, users: Mapping[str, User]) -> None:
-        self.port, self.http_port = free_port(), free_port()
+    def __init__(self, folder: Path, users: Mapping[str, User], port: int | None = None) -> None:
+        self.port, self.http_port = port or free_port(), free_port()
         self.url = f"clickhouse://default:@127.0.0.1:{self.port}/default"
         config = folder / "config.xml"
         config.write_text(CONFIG.format(tcp=self.port, http=self.http_port, folder=folder))

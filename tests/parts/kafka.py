@@ -60,8 +60,8 @@ def missing() -> str | None:
 class Kafka:
     """`kill`, `start` again, `stop`: same folder, same port."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.folder = folder
         self._config = folder / "server.properties"
