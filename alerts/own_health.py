@@ -1,7 +1,8 @@
 """health_alerts(): Prometheus alerts about fenghuo itself; the same for every campaign.
 
 Of the real lane alone: a load run may drive the shadow lane as far as it likes. `up` has no lane of
-its own, so whoever scrapes a shadow part gives the target that label.
+its own, so whoever scrapes a shadow part gives the target that label. Each alert has its section in
+the runbook, under its name.
 """
 
 from typing import Any
@@ -14,14 +15,20 @@ LAG_EVENTS = {"yellow": 100_000, "orange": 1_000_000}
 DATA_AGE_S = {"yellow": 5, "red": 30}
 # complaints come a few a minute in a small shop: their newest event is old without a fault
 COMPLAINT_AGE_S = {"yellow": 120}
+BOARD_AGE_S = {"red": 3}
+RESTARTS_IN_5M = {"orange": 3}
 REFUSED_PER_S = {"blue": 0, "yellow": 10}
 ARCHIVE_DELAY_S = {"yellow": 30, "orange": 300}
+RUNBOOK = "deploy/README.md"
+_STARTED = f'process_start_time_seconds{{job="fenghuo",lane="{REAL}"}}'
 _UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
 
 
 def health_alerts() -> list[dict[str, Any]]:
-    """Part down, lag, stale data, dead letters, archive behind; the watchdog never stops."""
-    return [*_parts(), *_lag(), *_age(), *_refused(), *_archive(), _watchdog()]
+    """Part down or in a loop, no board, lag, stale data, dead letters, archive behind, store away;
+    the watchdog never stops.
+    """
+    return [*_parts(), *_board(), *_lag(), *_age(), *_refused(), *_archive(), _watchdog()]
 
 
 def _parts() -> list[dict[str, Any]]:
@@ -34,6 +41,20 @@ def _parts() -> list[dict[str, Any]]:
             scope="{{ $labels.part }} {{ $labels.instance }}",
             zh="组件停止响应",
             en="a part does not answer",
+            then="start it again; what it did not do is done from the log",
+        ),
+        *(
+            _alert(
+                "FenghuoPartRestarts",
+                f"changes({_STARTED}[5m]) >= {bound}",
+                level,
+                hold="0s",
+                scope="{{ $labels.part }} {{ $labels.instance }}",
+                zh="组件 5 分钟内重启 {{ $value }} 次",
+                en="a part was started {{ $value }} times in five minutes",
+                then="its log says at the end of each life why it ended",
+            )
+            for level, bound in RESTARTS_IN_5M.items()
         ),
         _alert(
             "FenghuoAbsent",
@@ -43,7 +64,25 @@ def _parts() -> list[dict[str, Any]]:
             scope="all",
             zh="没有任何组件被监控",
             en="no part is being watched",
+            then="compare the targets of job fenghuo with the ports of the parts",
         ),
+    ]
+
+
+def _board() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoBoardStale",
+            f"max(fenghuo_board_age_seconds{_of()}) > {bound} or"
+            f" absent(fenghuo_board_age_seconds{_of()})",
+            level,
+            hold="10s",
+            scope="board",
+            zh="没有新的战况板，告警不再更新",
+            en="no new board comes: levels stand still",
+            then="see whether a judge runs, and what its log says",
+        )
+        for level, bound in BOARD_AGE_S.items()
     ]
 
 
@@ -56,6 +95,7 @@ def _lag() -> list[dict[str, Any]]:
             hold="10s",
             zh='消费积压 {{ $value | printf "%.4g" }} 条',
             en='{{ $value | printf "%.4g" }} events wait to be read',
+            then="start more gather workers, up to the number of partitions",
         )
         for level, bound in LAG_EVENTS.items()
     ]
@@ -70,6 +110,7 @@ def _age() -> list[dict[str, Any]]:
             hold="3s",
             zh='数据已有 {{ $value | printf "%.4g" }} 秒未更新',
             en='the newest event is {{ $value | printf "%.4g" }} s old',
+            then="ask whether the producers send; if they do, see gather and its lag",
         )
         for name, kinds, bounds in (
             ("FenghuoDataStale", '=~"order|traffic"', DATA_AGE_S),
@@ -88,6 +129,7 @@ def _refused() -> list[dict[str, Any]]:
             hold="0s",
             zh='死信每秒新增 {{ $value | printf "%.4g" }} 条',
             en='{{ $value | printf "%.4g" }} events a second are refused',
+            then="`fenghuo dlq list` shows reasons and places",
         )
         for level, bound in REFUSED_PER_S.items()
     ]
@@ -103,8 +145,20 @@ def _archive() -> list[dict[str, Any]]:
             scope="archive",
             zh='历史归档落后 {{ $value | printf "%.4g" }} 秒',
             en='history is {{ $value | printf "%.4g" }} s behind',
+            then="its log names what it waits for; pulses stay in Kafka for a day",
         )
         for level, bound in ARCHIVE_DELAY_S.items()
+    ] + [
+        _alert(
+            "FenghuoStoreRefuses",
+            f"min by (instance) (fenghuo_store_up{_of()}) == 0",
+            "yellow",
+            hold="30s",
+            scope="archive",
+            zh="存储不可用，历史归档等待中",
+            en="the store is away, full or refuses: history waits",
+            then="archive's log names the reason and its cure",
+        )
     ]
 
 
@@ -115,8 +169,12 @@ def _watchdog() -> dict[str, Any]:
         "expr": "vector(1)",
         "labels": {"severity": "none", "rule": "watchdog", "scope": "all"},
         "annotations": {
-            "summary_zh": "告警链路正常;此告警消失即为故障",
-            "summary_en": "the alert chain works; the fault is when this stops",
+            **_told(
+                "Watchdog",
+                zh="告警链路正常;此告警消失即为故障",
+                en="the alert chain works; the fault is when this stops",
+                then="when it stops, look at Prometheus, Alertmanager and the way to the receiver",
+            ),
         },
     }
 
@@ -134,6 +192,7 @@ def _alert(
     hold: str,
     zh: str,
     en: str,
+    then: str,
     scope: str = "kind={{ $labels.kind }}",
 ) -> dict[str, Any]:
     rule = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
@@ -142,5 +201,16 @@ def _alert(
         "expr": expr,
         "for": hold,
         "labels": {"severity": level, "rule": rule, "scope": scope},
-        "annotations": {"summary_zh": zh, "summary_en": en},
+        "annotations": _told(name, zh=zh, en=en, then=then),
+    }
+
+
+def _told(name: str, *, zh: str, en: str, then: str) -> dict[str, str]:
+    """What people and their tools read: in short, what to do, and where more stands."""
+    return {
+        "summary": en,
+        "summary_zh": zh,
+        "summary_en": en,
+        "description": f"{en}: {then}.",
+        "runbook_url": f"{RUNBOOK}#{name.lower()}",
     }

@@ -4,7 +4,7 @@ one lane: all it tells carries that label.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -57,6 +57,7 @@ class Metrics(Collector):
             ["rule", "to_level"],
             registry=self._registry,
         )
+        ProcessCollector(registry=self._registry)
         self._registry.register(_Boards(source.latest, clock_ms, in_force))
         self._registry.register(_Window(source, feed))
         self._registry.register(_Crowd(known))

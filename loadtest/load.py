@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Protocol
 
@@ -70,7 +70,7 @@ class Options:
     partitions: Mapping[str, int]
     url: str
     """Of the lane's api."""
-    store: str
+    store: str = field(repr=False)  # it may hold a password
     processes: int = 1
     shadow: bool = False
     skew: float = 0.0

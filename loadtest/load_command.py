@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,7 @@ class Where:
     bootstrap: str
     partitions: dict[str, int]
     url: str
-    store: str
+    store: str = field(repr=False)  # it may hold a password
     campaign_path: Path
 
 

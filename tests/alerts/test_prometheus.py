@@ -1,6 +1,7 @@
 """The generated Prometheus and Alertmanager files: valid, shipped as generated, and they fire."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fenghuo.alerts.own_health import RUNBOOK, health_alerts
 from fenghuo.alerts.prometheus import ALERTMANAGER_PATH, PROMETHEUS_PATH, RULES_PATH, files
 from fenghuo.schemas.campaign import Campaign, load, parse
 from fenghuo.schemas.campaign_parts import Fold, Rule
@@ -147,6 +149,8 @@ def _health_cases() -> Iterator[dict[str, Any]]:
         "fenghuo_lag_events",
         "fenghuo_refused_events_total",
     )
+    begun = "process_start_time_seconds"
+    instance = '{job="fenghuo", lane="real", part="gather", instance="w"}'
     yield _health_test(
         {
             'up{job="fenghuo", part="judge", instance="x"}': "0x40",
@@ -159,9 +163,13 @@ def _health_cases() -> Iterator[dict[str, Any]]:
             f'{refused}{{lane="real", kind="order"}}': "0+1x40",
             f'{refused}{{lane="real", kind="traffic"}}': "7x40",
             'fenghuo_archive_delay_seconds{lane="real"}': "31x40",
+            'fenghuo_store_up{lane="real", part="archive", instance="z"}': "0x40",
+            'fenghuo_board_age_seconds{lane="real", instance="y"}': "3x40",
+            f"{begun}{instance}": "1 1 2 2 3 3 4 4 4x32",
         },
         [
             ("FenghuoPartDown", "judge x", "red"),
+            ("FenghuoPartRestarts", "gather w", "orange"),
             ("FenghuoLag", "kind=order", "yellow"),
             ("FenghuoDataStale", "kind=order", "yellow"),
             ("FenghuoComplaintsStale", "kind=complaint", "yellow"),
@@ -172,7 +180,11 @@ def _health_cases() -> Iterator[dict[str, Any]]:
     )
     yield _health_test(
         {'up{job="another"}': "1x40", f'{age}{{lane="real", kind="complaint"}}': "60x40"},
-        [("FenghuoAbsent", "all", "red"), ("Watchdog", "all", "none")],
+        [
+            ("FenghuoAbsent", "all", "red"),
+            ("FenghuoBoardStale", "board", "red"),
+            ("Watchdog", "all", "none"),
+        ],
     )
 
 
@@ -180,6 +192,9 @@ def _shadow() -> dict[str, Any]:
     """Everything at its worst in the shadow lane, scraped like a real part: nobody is woken."""
     shadow = 'lane="shadow"'
     series = {'up{job="fenghuo", part="api"}': "1x40", f'up{{job="fenghuo", {shadow}}}': "0x40"}
+    series['fenghuo_board_age_seconds{lane="real"}'] = "0.2x40"
+    series[f"fenghuo_board_age_seconds{{{shadow}}}"] = "9999x40"
+    series[f"fenghuo_store_up{{{shadow}}}"] = "0x40"
     for kind in KINDS:
         labels = f'{{{shadow}, kind="{kind}"}}'
         series[f"fenghuo_data_age_seconds{labels}"] = "9999x40"
@@ -205,6 +220,19 @@ def _health_test(
         [{"series": name, "values": values} for name, values in series.items()],
         [{"expr": expression, "eval_time": at, "exp_samples": samples}],
     )
+
+
+def test_every_alert_of_our_own_says_what_to_do_and_has_its_section_in_the_runbook() -> None:
+    sections = set(re.findall(r"^### (\w+)$", (ROOT / RUNBOOK).read_text(), re.MULTILINE))
+    alerts = health_alerts()
+    assert sections >= {alert["alert"] for alert in alerts}
+    for alert in alerts:
+        told = alert["annotations"]
+        assert told["runbook_url"] == f"{RUNBOOK}#{alert['alert'].lower()}"
+        assert told["summary"] == told["summary_en"]
+        assert told["summary_zh"] != told["summary"]
+        assert told["description"].startswith(told["summary"])
+        assert len(told["description"]) > len(told["summary"]) + 20
 
 
 def _alertmanager(campaign: Campaign = CAMPAIGN) -> dict[str, Any]:
