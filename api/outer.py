@@ -39,7 +39,9 @@ class Outer:
                     await send(message)
                 return
             message["headers"] = [*message.get("headers", ()), *SECURITY]
-            route = getattr(inner.get("route"), "path", "unmatched")
+            # the stream is a plain route, which does not say which one it is
+            plain = inner["path"] if "endpoint" in inner else "unmatched"
+            route = getattr(inner.get("route"), "path", plain)
             self._metrics.requests.labels(route, str(message["status"])).inc()
             await send(message)
             if is_head:  # a stream ends here too: whoever reads no more is gone

@@ -135,12 +135,12 @@ function switchLang() {
   build();
 }
 
-function onView(view, whole) {
+function onView(view, past, agoMs) {
   if (view.page !== root.dataset.page) renew(view.page);
   const first = now.view === null;
   now.view = view;
-  now.cameMs = performance.now();
-  now.past = whole ? start(view.past) : follow(now.past, view);
+  now.cameMs = performance.now() - agoMs;
+  now.past = past ?? follow(now.past, view);
   announce(view);
   if (first) fetchHistory();
   followCampaign(view.campaign.version);

@@ -1,71 +1,66 @@
-// The stream with its own watchdog: an EventSource that lost its line may stay silent for ever.
+// The stream as a page sees it: over the worker of all tabs, or where there is none a line of its
+// own; and how far what it brings may be believed, by the page's own watch.
 
-import { jitter, watch } from "./freshness.js";
+import { watch } from "./freshness.js";
+import { Line } from "./line.js";
+import { start } from "./past.js";
 
 const TICK_MS = 500;
+const WORKER_MS = 4_000;
 
 export class Stream {
-  #source = null;
   #heardMs = performance.now();
-  #serverMs = 0;
-  #opening = null;
+  #line = null;
   tries = 0;
 
-  /** `onView(view, snapshot)` for each event, newest only; `onState(state)` when it changes. */
+  /** `onView(view, past, agoMs)` for each view, with the whole past where it begins anew;
+   * `onState(state)` when it changes. */
   constructor(address, onView, onState) {
-    this.address = address;
+    this.address = new URL(address, document.baseURI).href;
     this.onView = onView;
     this.onState = onState;
     this.state = "waiting";
-    this.open();
+    this.#come();
     setInterval(() => this.#tick(), TICK_MS);
-    // A phone kills the line silently: whoever comes back gets a new one, whatever the state says.
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.open();
+      if (document.visibilityState === "visible") this.#line.look();
     });
-    addEventListener("pageshow", (event) => event.persisted && this.open());
+    addEventListener("pagehide", () => this.#line.leave());
+    addEventListener("pageshow", (event) => event.persisted && this.#come());
   }
 
   get silentMs() {
     return performance.now() - this.#heardMs;
   }
 
-  open() {
-    clearTimeout(this.#opening);
-    this.#opening = null;
-    this.#source?.close();
-    const source = new EventSource(this.address);
-    this.#source = source;
-    source.addEventListener("snapshot", (event) => this.#take(source, event, true));
-    source.addEventListener("view", (event) => this.#take(source, event, false));
-    source.addEventListener("error", () => {
-      if (source === this.#source && source.readyState === EventSource.CLOSED) this.#later();
-    });
+  #come() {
+    const take = (news) => this.#take(news);
+    const alone = () => {
+      this.#line = ownLine(this.address, take);
+    };
+    try {
+      this.#line = sharedLine(this.address, take, alone);
+    } catch {
+      alone();
+    }
   }
 
-  #take(source, event, whole) {
-    const view = JSON.parse(event.data);
-    if (source !== this.#source || view.server_ms < this.#serverMs) return;
-    this.#serverMs = view.server_ms;
-    this.#heardMs = performance.now();
-    this.tries = 0;
-    this.#tell("live");
-    this.onView(view, whole);
+  #take({ view, past, agoMs, tries }) {
+    if (tries !== undefined) this.tries = tries;
+    if (!view) return;
+    this.#heardMs = performance.now() - agoMs;
+    this.#judge();
+    if (this.state === "live") this.tries = 0;
+    this.onView(view, past, agoMs);
   }
 
   #tick() {
-    const found = watch(this.silentMs);
-    if (found === "live") return;
-    if (this.state !== "waiting") this.#tell(found === "reopen" ? "offline" : "late");
-    if (found === "reopen") this.#later();
+    if (this.state !== "waiting") this.#judge();
   }
 
-  #later() {
-    if (this.#opening !== null) return;
-    // Another api may answer, with a clock of its own.
-    this.#serverMs = 0;
-    this.tries += 1;
-    this.#opening = setTimeout(() => this.open(), jitter(Math.random()));
+  #judge() {
+    const found = watch(this.silentMs);
+    this.#tell(found === "reopen" ? "offline" : found);
   }
 
   #tell(state) {
@@ -73,4 +68,38 @@ export class Stream {
     this.state = state;
     this.onState(state);
   }
+}
+
+function ownLine(address, take) {
+  const line = new Line(address, (news) =>
+    take({ ...news, past: news.whole ? start(news.view.past) : null, agoMs: 0 }));
+  // A phone kills the line silently: whoever comes back gets a new one, whatever the state says.
+  return { look: () => line.open(), leave: () => line.close() };
+}
+
+/** A line shared with the other tabs; `alone()` when the worker does not come up. */
+function sharedLine(address, take, alone) {
+  const script = new URL("tabs.js", import.meta.url);
+  const worker = new SharedWorker(script, { type: "module", name: address });
+  const { port } = worker;
+  let isOver = false;
+  const leave = () => {
+    isOver = true;
+    clearTimeout(patience);
+    port.postMessage("leave");
+    port.close();
+  };
+  const giveUp = () => {
+    if (isOver) return;
+    leave();
+    alone();
+  };
+  const patience = setTimeout(giveUp, WORKER_MS);
+  worker.addEventListener("error", giveUp);
+  port.addEventListener("message", ({ data }) => {
+    clearTimeout(patience);
+    if (!isOver) take(data);
+  });
+  port.start();
+  return { look: () => port.postMessage("look"), leave };
 }

@@ -24,6 +24,10 @@ def below(path: str, target: str) -> Iterator[str]:
         ready.set()
         await asyncio.get_running_loop().run_in_executor(None, over.wait)
         server.close()
+        ours = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in ours:
+            task.cancel()
+        await asyncio.gather(*ours, return_exceptions=True)
 
     over = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
@@ -33,7 +37,7 @@ def below(path: str, target: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{ports[0]}{path}"
     finally:
         over.set()
-        thread.join(5)
+        thread.join(30)
 
 
 async def _pass_on(
