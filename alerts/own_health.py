@@ -2,7 +2,7 @@
 
 Of the real lane alone: a load run may drive the shadow lane as far as it likes. `up` has no lane of
 its own, so whoever scrapes a shadow part gives the target that label. Each alert has its section in
-the runbook, under its name.
+the runbook, under its name; tests/e2e/test_own_health.py makes the cause of each.
 """
 
 from typing import Any
