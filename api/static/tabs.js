@@ -1,6 +1,6 @@
 // A shared worker: one line for all tabs of a browser, which opens six connections to a host and
-// would keep the seventh tab black. Its name is the address. Who joins gets the newest view at once,
-// with the past that a snapshot would bring; ends with the last tab.
+// would keep the seventh tab black. Its name is the address. Who joins gets the newest view at
+// once, with the past that a snapshot would bring; it ends with the last tab.
 
 import { watch } from "./freshness.js";
 import { Line } from "./line.js";
