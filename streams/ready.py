@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from fenghuo.streams.children import Child
 
-READY_S_MAX = 60.0
+READY_S_MAX = 180.0
+"""Compiling at the first start of ten processes on two busy cores takes more than a minute."""
 
 
 @dataclass(frozen=True)
