@@ -37,6 +37,7 @@ class Log:
                 "bootstrap.servers": bootstrap,
                 "group.id": "fenghuo-load-census",  # asked for, though no group is joined
                 "enable.auto.commit": False,
+                "isolation.level": "read_committed",  # as gather reads
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "fetch.message.max.bytes": 8 << 20,

@@ -18,6 +18,11 @@ LAG = Gauge(
     "messages in the log that gather has not read",
     ["topic", "partition"],
 )
+HELD_BACK = Gauge(
+    "fenghuo_worker_uncommitted_messages",
+    "messages in the log that nobody may read yet, for a transaction before them is open",
+    ["topic", "partition"],
+)
 PUBLISHED = Counter("fenghuo_published_rows", "rows published by gather", ["topic"])
 TICK = Histogram(
     "fenghuo_tick_seconds",

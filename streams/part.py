@@ -165,10 +165,18 @@ class Part(ABC):
         """Where what may be read of a partition ends, as far as fetches have told: nobody is behind
         for an open transaction. 0 for one that was not read yet, or belongs to another worker.
         """
+        state = self._state(tp)
+        return (state and kafka.before_open(state.highwater, state.lso)) or 0
+
+    def _held_back(self, tp: TP) -> int:
+        """Messages of a partition that nobody may read yet: a transaction before them is open."""
+        state = self._state(tp)
+        return max(((state and state.highwater) or 0) - self._end(tp), 0)
+
+    def _state(self, tp: TP) -> Any:
         consumer = self.app.consumer._thread._consumer
         assigned = consumer and consumer._subscription.subscription
-        state = assigned and assigned.assignment and assigned.assignment.state_value(tp)
-        return (state and kafka.before_open(state.highwater, state.lso)) or 0
+        return assigned and assigned.assignment and assigned.assignment.state_value(tp)
 
     def _named(self, topic: str) -> str:
         """What an internal topic is called in this part's lane."""

@@ -342,4 +342,5 @@ class GatherPart(Part):
             metrics.REFUSED.labels(kind, letter.reason).inc(letter.count)
         metrics.PUBLISHED.labels(topics.PULSES).inc(len(taken.pulses))
         metrics.LAG.labels(tp.topic, tp.partition).set(head.end_offset - head.next_offset)
+        metrics.HELD_BACK.labels(tp.topic, tp.partition).set(self._held_back(tp))
         return records

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fenghuo.streams import records
 from fenghuo.streams.fetch import Fetch
@@ -183,3 +185,27 @@ def test_what_is_read_is_what_the_client_reads() -> None:
     assert [list(found.headers_of(at)) for at in range(len(model))] == [
         list(one.headers) for one in model
     ]
+
+
+@given(st.data())
+def test_whatever_the_bytes_only_damage_is_raised_and_only_once(data: st.DataObject) -> None:
+    codecs = data.draw(st.lists(st.sampled_from(made.CODECS), min_size=1, max_size=4))
+    whole, base = b"", 0
+    for codec in codecs:
+        whole += batch(made.records([b"x" * 50, None]), base=base, attributes=codec)
+        base += 2
+    bent = bytearray(whole + made.mark(made.ABORT, base=base, producer=3))
+    for _ in range(data.draw(st.integers(0, 6))):
+        bent[data.draw(st.integers(0, len(bent) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(bent[: data.draw(st.integers(0, len(bent)))])
+    try:
+        first = records.read(cut, 0, "orders/0", [(3, 0)], end=base + 1)
+    except CorruptRecordException:
+        first = None
+    again = records.read(cut, 0, "orders/0", [(3, 0)], end=base + 1, is_again=True)
+    for found in (first, again):
+        for at in range(len(found.values) if found else 0):
+            assert found is not None
+            value = found.values[at]
+            assert value is None or len(value) == int(found.values.length[at])  # type: ignore[attr-defined]
+            found.headers_of(at)

@@ -82,7 +82,10 @@ def test_a_partition_of_another_worker_ends_nowhere() -> None:
         found.append(worker._end(tp))
         client._subscription.assign_from_user([TopicPartition("orders", 0)])
         found.append(worker._end(tp))
-        client._subscription.subscription.assignment.state_value(tp).highwater = 7
-        return [*found, worker._end(tp)]
+        state = client._subscription.subscription.assignment.state_value(tp)
+        state.highwater = 7
+        found.append(worker._end(tp))
+        state.lso = 5  # a transaction is open behind it
+        return [*found, worker._end(tp), worker._held_back(tp)]
 
-    assert asyncio.run(ends()) == [0, 0, 0, 0, 7]
+    assert asyncio.run(ends()) == [0, 0, 0, 0, 7, 5, 2]
