@@ -1,14 +1,12 @@
 """`fenghuo audit`: reads the log and the store, waits until they meet, prints the books."""
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-from aiokafka.structs import TopicPartition
 
 from fenghuo.schemas import pulse, tables, topics
 from fenghuo.schemas.campaign import load
@@ -16,10 +14,9 @@ from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
-from fenghuo.streams import audit, kafka, lanes
+from fenghuo.streams import audit, kafka, lanes, reading
 from fenghuo.streams.audit import Key, Ledger, Stored
-from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.limits import is_theirs, stated
+from fenghuo.streams.limits import stated
 from fenghuo.streams.part_gather import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
@@ -136,30 +133,12 @@ async def _archived(settings: Settings, deadline: float) -> None:
 
 async def _read(settings: Settings, ledger: Ledger, end: int) -> None:
     """Enter the lane's records of one partition below `end`."""
-    async with kafka.reader(settings.kafka) as reader:
-        tp = TopicPartition(ledger.topic, ledger.partition)
-        reader.assign([tp])
-        reader.seek(tp, 0)
-        while (start := await reader.position(tp)) < end:
-            for records in (await reader.getmany(timeout_ms=1000)).values():
-                kept = [record for record in records if record.offset < end]
-                mine = lanes.only(_fetch(start, kept), settings.lane) if kept else None
-                if mine and mine.values:
-                    ledger.read(mine)
-
-
-def _fetch(start: int, records: list[Any]) -> Fetch:
-    headers = {i: record.headers for i, record in enumerate(records) if record.headers}
-    return Fetch(
-        np.array([record.offset for record in records], np.int64),
-        [record.value for record in records],
-        np.array([record.timestamp for record in records], np.int64),
-        start,
-        records[-1].offset + 1,
-        headers,
-        lanes.marked(headers, len(records)),
-        theirs=is_theirs([record.timestamp_type for record in records]),
-    )
+    found = reading.fetches(settings.kafka, ledger.topic, ledger.partition, first=0, end=end)
+    async with contextlib.aclosing(found):
+        async for fetch in found:
+            mine = lanes.only(fetch, settings.lane)
+            if mine.values or mine.unreadable:
+                ledger.read(mine)
 
 
 def _stored(

@@ -49,6 +49,23 @@ class Fetch(msgspec.Struct, frozen=True):
         found = self.headers.get(at)
         return found or (self.mark_of(at) if self.mark_of else ())
 
+    def until(self, end: int) -> "Fetch":
+        """Only what lies before offset `end`."""
+        if self.next_offset <= end:
+            return self
+        count = int(np.searchsorted(self.offsets, end))
+        return msgspec.structs.replace(
+            self,
+            offsets=self.offsets[:count],
+            values=self.values[:count],
+            record_ms=self.record_ms[:count],
+            next_offset=end,
+            headers={at: found for at, found in self.headers.items() if at < count},
+            shadow=None if self.shadow is None else self.shadow[:count],
+            unreadable=tuple(one for one in self.unreadable if one.first < end),
+            theirs=None if self.theirs is None else self.theirs[:count],
+        )
+
     @property
     def size(self) -> int:
         """Bytes of its values."""

@@ -203,9 +203,8 @@ def test_whatever_the_bytes_only_damage_is_raised_and_only_once(data: st.DataObj
     except CorruptRecordException:
         first = None
     again = records.read(cut, 0, "orders/0", [(3, 0)], end=base + 1, is_again=True)
-    for found in (first, again):
-        for at in range(len(found.values) if found else 0):
-            assert found is not None
-            value = found.values[at]
-            assert value is None or len(value) == int(found.values.length[at])  # type: ignore[attr-defined]
+    for found in filter(None, (first, again)):
+        sizes = [None if value is None else len(value) for value in found.values]
+        assert len(sizes) == len(found.offsets) == len(found.record_ms)
+        for at in range(len(sizes)):
             found.headers_of(at)
