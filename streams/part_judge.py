@@ -68,6 +68,7 @@ class JudgePart(Part):
         self._next = 0
         self._ready_at = 0
         self._board_ms = 0
+        self._users_next = 0
         self._users_end = 0  # 0: everything of before has been seen
         self._users_due_ms = 0
         self._as_of_ms: int | None = None
@@ -81,20 +82,22 @@ class JudgePart(Part):
         await asyncio.gather(self._status.begin(STATUS_READ), self._baselines.begin())
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
-        self._judge = self._led = None
         if not assigned:
             return {}
-        board = self._lead.board
         bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
         first, end = bounds[self._pulses, 0]
-        self._next = max(first, min(await self._rewind(board, (first, end)), end))
+        users_first, users_end = bounds[self._users, 0]
+        if self._judge is None or not first <= self._next <= end:
+            board = self._lead.board
+            self._next = max(first, min(await self._rewind(board, (first, end)), end))
+            self._users_next = users_first
+            self._judge, self._led = Judge(self._file.campaign, board), None
         # until the past is read again nothing is graded: half a window looks like an outage
         self._ready_at = end
-        self._judge = Judge(self._file.campaign, board)
-        users_first, users_end = bounds[self._users, 0]
-        self._users_end = users_end if users_first < users_end else 0
+        self._users_next = max(users_first, min(self._users_next, users_end))
+        self._users_end = users_end if self._users_next < users_end else 0
         self._users_due_ms = now_ms() + USERS_WAIT_MS
-        starts = {self._pulses: self._next, self._users: users_first}
+        starts = {self._pulses: self._next, self._users: self._users_next}
         return {tp: starts[tp.topic] for tp in assigned}
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
@@ -103,6 +106,7 @@ class JudgePart(Part):
             return
         if tp.topic == self._users:
             see_users(judge, fetch)
+            self._users_next = fetch.next_offset
             if fetch.next_offset >= self._users_end:
                 self._users_end = 0
             return
@@ -121,7 +125,7 @@ class JudgePart(Part):
         told, self._told = self._told, []
         await asyncio.gather(*[await self._tell(transition) for transition in told])
         judge = self._judge
-        if judge is None or not self._is_ready():
+        if judge is None or not self.app.consumer.flow_active or not self._is_ready():
             return
         await self._reload(judge)
         if self._judge is not judge:

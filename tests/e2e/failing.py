@@ -84,13 +84,14 @@ class Shop:
     fail.
     """
 
-    def __init__(self, bootstrap: str, regions: list[str]) -> None:
+    def __init__(self, bootstrap: str, regions: list[str], partitions: int = 1) -> None:
         self.percent = dict.fromkeys(regions, 0)
         self.rests = False
-        self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks=1)
+        self._partitions = partitions
+        self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
-        self._sent = 0
+        self._sent = self._messages = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -111,12 +112,14 @@ class Shop:
                 for region, percent in self.percent.items()
                 for i in range(ORDERS)
             ]
-            self._producer.send("orders", "\n".join(lines).encode(), partition=0)
+            self._messages += 1
+            at = self._messages % self._partitions
+            self._producer.send("orders", "\n".join(lines).encode(), partition=at)
 
     def _order(self, region: str, fails: bool, ts: int) -> dict[str, Any]:
         self._sent += 1
         named = {"kind": "order", "event_id": f"e{self._sent}", "ts": ts, "region": region}
-        bought = {"category": "food", "channel": "app", "payment": "card", "amount_fen": 100}
+        bought = {"category": "food", "channel": "app", "payment": "card", "amount_fen": self._sent}
         by = {"order_id": f"o{self._sent}", "user_id": f"u{self._sent % 99}"}
         return named | bought | by | {"status": "failed" if fails else "paid"}
 

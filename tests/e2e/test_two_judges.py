@@ -2,25 +2,19 @@
 one voice, whatever is joined, killed, stopped and woken.
 """
 
-import asyncio
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
 
-import msgspec
 import pytest
 
-from fenghuo.schemas import topics
-from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka as calls
 from tests.e2e import failing
 from tests.e2e.failing import Shop
 from tests.e2e.river import River
 from tests.e2e.shadow_run import stored
+from tests.e2e.voices import Watcher, check_one_voice, deaths
 from tests.parts.kafka import kafka as kafka_part
 
 pytestmark = [
@@ -52,44 +46,9 @@ levels.orange = { enter = 8, leave = 7 }
 levels.red = { enter = 9, leave = 8 }
 metric = "age of order"
 """
-EVERY_S = 0.05
 PATIENCE_S = 90
 LATE_MS_MAX = 30_000
 """No measure: for a machine that does much else. Figures are in ARCHITECTURE.md."""
-Numbered = dict[tuple[str, str, int], dict[str, Any]]
-
-
-class Watcher:
-    """Somebody who looks at the status all the time: how old boards became, what was told."""
-
-    def __init__(self, river: River) -> None:
-        self.oldest_ms = 0
-        self.boards = 0
-        self.told: Numbered = {}
-        self.twice: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        self._river = river
-        self._seq = -1
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-
-    def _look(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            view = self._river.get("api/v1/status")
-            self.oldest_ms = max(self.oldest_ms, view["board_age_ms"])
-            self.boards += view["seq"] != self._seq
-            self._seq = view["seq"]
-            for one in view["recent"]:
-                key = (one["rule"], one["scope"], one["seq"])
-                if self.told.setdefault(key, one) != one:
-                    self.twice.append((self.told[key], one))
 
 
 @contextmanager
@@ -130,33 +89,6 @@ def shake(shop: Shop, seconds: float) -> None:
         for region in REGIONS:
             shop.percent[region] = 100 - shop.percent[region]
             time.sleep(0.4)
-
-
-def deaths(river: River) -> list[str]:
-    return [
-        line
-        for path in river.folder.glob("*.log")
-        for line in path.read_text(errors="replace").splitlines()
-        if "this part ends" in line
-    ]
-
-
-def check_one_voice(river: River, watcher: Watcher) -> None:
-    """Nobody saw two contents under one number: neither on the page, nor on the topic, nor in the
-    store.
-    """
-    assert watcher.twice == []
-    told: dict[tuple[str, str, int], Transition] = {}
-    for record in asyncio.run(calls.read_all(river.env["FENGHUO_KAFKA"], topics.TRANSITIONS)):
-        one = msgspec.json.decode(record.value or b"", type=Transition)
-        assert told.setdefault((one.rule, one.scope, one.seq), one) == one
-    shown = {
-        key: (one["from_level"], one["to_level"], one["at_ms"]) for key, one in watcher.told.items()
-    }
-    assert shown
-    assert {key: (told[key].from_level, told[key].to_level, told[key].at_ms) for key in shown} == (
-        shown
-    )
 
 
 def test_a_second_judge_joins_and_the_first_is_killed(
