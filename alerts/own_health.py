@@ -25,10 +25,11 @@ _UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
 
 
 def health_alerts() -> list[dict[str, Any]]:
-    """Part down or in a loop, no board, lag, stale data, dead letters, archive behind, store away;
-    the watchdog never stops.
+    """Part down or in a loop, no board, lag, stale data, dead letters, partitions stopped, records
+    gone, archive behind, store away; the watchdog never stops.
     """
-    return [*_parts(), *_board(), *_lag(), *_age(), *_refused(), *_archive(), _watchdog()]
+    found = [*_parts(), *_board(), *_lag(), *_age(), *_refused(), *_stopped(), *_gone()]
+    return [*found, *_archive(), _watchdog()]
 
 
 def _parts() -> list[dict[str, Any]]:
@@ -132,6 +133,36 @@ def _refused() -> list[dict[str, Any]]:
             then="`fenghuo dlq list` shows reasons and places",
         )
         for level, bound in REFUSED_PER_S.items()
+    ]
+
+
+def _stopped() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoPartitionStopped",
+            f"max by (topic, partition) (fenghuo_stopped_partitions{_of()}) > 0",
+            "red",
+            hold="0s",
+            scope="{{ $labels.topic }}/{{ $labels.partition }}",
+            zh="分区停止读取，其余分区照常计数",
+            en="a partition is stopped at a record that breaks the counting; the others go on",
+            then="/api/v1/status names the offset and the error, `fenghuo dlq skip` passes over it",
+        )
+    ]
+
+
+def _gone() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoRecordsGone",
+            f"max by (topic, partition) (increase(fenghuo_gap_offsets_total{_of()}[10m])) > 0",
+            "orange",
+            hold="0s",
+            scope="{{ $labels.topic }}/{{ $labels.partition }}",
+            zh="有记录未读先删，其中的事件不详",
+            en="records were deleted before they were read: their events are unknown",
+            then="lengthen the retention of the source topics; the page names the offsets",
+        )
     ]
 
 

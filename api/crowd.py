@@ -1,14 +1,13 @@
 """Crowd: the distinct users of a lane, united from the sketches of every source partition."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fenghuo.api.follower import Follower
 from fenghuo.schemas import visitors
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.visitors import RELATIVE_ERROR, Estimate, Part, VisitorsError
 
-LOG = logging.getLogger(__name__)
 PARTS_MAX = 20_000
 """Most workers' sketches of source partitions that are held; more are refused, and said."""
 
@@ -52,7 +51,5 @@ class Crowd(Follower):
 
     def take(self, records: Sequence[Any]) -> None:
         for record in records:
-            try:
-                self.known.see(record.key or b"", record.value)
-            except VisitorsError as error:
-                LOG.warning("sketches at offset %s cannot be read: %s", record.offset, error)
+            see = self.known.see
+            FOREIGN.read(self._topic, record.offset, see, record.key or b"", record.value)

@@ -17,6 +17,7 @@ from fenghuo.api.in_force import InForce
 from fenghuo.api.reader import BoardSource
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import OUTSIDE
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
@@ -61,6 +62,7 @@ class Metrics(Collector):
         self._registry.register(_Boards(source.latest, clock_ms, in_force))
         self._registry.register(_Window(source, feed))
         self._registry.register(_Crowd(known))
+        self._registry.register(_Foreign())
         self._registry.register(_Campaign(source.latest, in_force))
 
     def collect(self) -> Iterator[Metric]:
@@ -131,6 +133,20 @@ class _Campaign(Collector):
         if self._latest.board is not None:
             refused.add_metric(["judge"], int(bool(self._latest.board.campaign.refused)))
         yield refused
+
+
+class _Foreign(Collector):
+    """What this process has passed over on topics of ours."""
+
+    def collect(self) -> Iterator[Metric]:
+        made = CounterMetricFamily(
+            "fenghuo_foreign_records",
+            "Records on topics of ours that are none of ours, passed over.",
+            labels=["topic"],
+        )
+        for topic, many in FOREIGN.passed.items():
+            made.add_metric([topic], many)
+        yield made
 
 
 class _Window(Collector):
@@ -222,11 +238,36 @@ def _kinds(board: Board, board_age_ms: int) -> Iterator[Metric]:
         for one in kind.behind:
             behind.add_metric([kind.kind, one.source], one.by_ms / 1000)
     yield behind
+    yield from _partitions(board)
     for book, (name, text) in _BOOKS.items():
         counter = CounterMetricFamily(name, text, labels=["kind"])
         for kind in board.kinds:
             counter.add_metric([kind.kind], getattr(kind.books, book))
         yield counter
+
+
+def _partitions(board: Board) -> Iterator[Metric]:
+    labels = ["topic", "partition"]
+    stopped = GaugeMetricFamily(
+        "fenghuo_stopped_partitions",
+        "1 for a partition that is stopped at a record that breaks the counting.",
+        labels=labels,
+    )
+    gone = CounterMetricFamily(
+        "fenghuo_gap_offsets",
+        "Offsets that were deleted before they were read.",
+        labels=labels,
+    )
+    missing: dict[tuple[str, str], int] = {}
+    halted: dict[tuple[str, str], int] = {}
+    for head in sorted(board.heads, key=lambda head: head.sent_ms):  # a log made anew comes last
+        key = (head.source.topic, str(head.source.partition))
+        missing[key] = missing.get(key, 0) + head.gaps.missing
+        halted[key] = int(head.stopped is not None)
+    for key, offsets in missing.items():
+        gone.add_metric(key, offsets)
+        stopped.add_metric(key, halted[key])
+    yield from (stopped, gone)
 
 
 def _plus(age_ms: int | None, more_ms: int) -> int | None:

@@ -1,18 +1,15 @@
 """Reader: follows topic `status` of a lane into Latest."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
-
-import msgspec
 
 from fenghuo.api.board import Latest
 from fenghuo.api.follower import Follower
 from fenghuo.schemas import status
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.topics import STATUS
 from fenghuo.schemas.warning import Transition
 
-LOG = logging.getLogger(__name__)
 BACKLOG_BOARDS = 600
 """How many of the newest boards are read at the start: the past of the sparklines."""
 
@@ -63,10 +60,8 @@ class Reader(Follower):
             self._told(tuple(news))
 
     def _board(self, record: Any) -> tuple[Transition, ...]:
-        try:
-            board = status.decode(record.value or b"")
-        except msgspec.MsgspecError as error:
+        board = FOREIGN.read(self._topic, record.offset, status.decode, record.value or b"")
+        if board is None:
             self.undecodable += 1
-            LOG.warning("board at offset %s cannot be read: %s", record.offset, error)
             return ()
         return self.latest.apply(board, self._clock_ms(), record.offset) or ()

@@ -18,6 +18,7 @@ from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.skips import Skip
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 
@@ -32,12 +33,13 @@ NDJSON: Final = "application/x-ndjson"
 BINDING: Final = "0.5.0"
 _HEADER: Final = "# generated from schemas/ by `fenghuo generate`; do not edit"
 _REF: Final = "#/components/schemas/"
-_TYPES: Final = (*EVENT_OF.values(), Head, Position, Board, Transition)
+_TYPES: Final = (*EVENT_OF.values(), Head, Position, Skip, Board, Transition)
 _SOURCE_KEY: Final = "source partition, as topic/partition"
 _KEYS: Final = {
     **dict.fromkeys(topics.KIND_OF, "any: only the partition counts, the producer chooses it"),
     **dict.fromkeys((topics.PULSES, topics.POSITIONS, topics.LATE, topics.REFUSED), _SOURCE_KEY),
     topics.USERS: "source partition and who wrote it, as topic/partition|writer",
+    topics.SKIPS: "which record, as topic/partition/offset",
     topics.STATUS: "name of the campaign",
     **dict.fromkeys((topics.BASELINES, topics.TRANSITIONS), "rule|scope"),
 }
@@ -46,6 +48,7 @@ _TITLES: Final = {
     topics.PULSES: "what seconds of a source partition look like, read up to an offset",
     topics.POSITIONS: "where a new owner of a source partition starts: the highest (epoch, offset)",
     topics.USERS: "distinct users of a source partition, as theta sketches of Apache DataSketches",
+    topics.SKIPS: "records that were passed over by hand: each counts as one refused event",
     topics.BASELINES: "what an adaptive rule has learnt of a scope",
     topics.LATE: "events whose second was closed when they came",
     topics.REFUSED: "dead letters: bytes, reason and source of what could not be counted",
@@ -77,7 +80,12 @@ _SHADOW: Final = {
     "description": "the same, of a run in the lane `shadow`; present with any value, it decides",
 }
 _MARKS: Final = {RUN_HEADER: _MARK, SHADOW_HEADER: _SHADOW}
-_PLAIN: Final = {topics.POSITIONS: Position, topics.STATUS: Board, topics.TRANSITIONS: Transition}
+_PLAIN: Final = {
+    topics.POSITIONS: Position,
+    topics.SKIPS: Skip,
+    topics.STATUS: Board,
+    topics.TRANSITIONS: Transition,
+}
 
 
 def files(partitions: int = Settings().partitions) -> dict[str, str]:

@@ -8,7 +8,8 @@ the highest (epoch, offset, decided) counts.
 
 import msgspec
 
-from fenghuo.schemas.pulse import Source, Tally
+from fenghuo.schemas.gaps import NO_GAPS, Gaps
+from fenghuo.schemas.pulse import EPOCH_MAX, OFFSET_MAX, Source, Tally
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,13 +28,16 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """(offset, idx) of dead letters of this partition that were replayed and counted, below
     `offset`.
     """
-
     limits: tuple[tuple[int, int], ...] = ()
     """Where records carry the producer's time: up to which event time they count, as (offset from
     which it holds, limit in ms). Empty where they carry the broker's.
     """
     decided: int = 0
     """Below this offset the limits are final: whoever reads again decides by them."""
+    gaps: Gaps = NO_GAPS
+    """What was deleted before it was read."""
+    life: str = ""
+    """The broker's id of the topic, "" if it tells none: a topic made anew has another."""
 
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""
@@ -51,5 +55,13 @@ def encode(position: Position) -> bytes:
 
 
 def decode(data: bytes) -> Position:
-    """Read back; raises msgspec.MsgspecError."""
-    return _DECODER.decode(data)
+    """Read back; raises msgspec.MsgspecError for what is none, or cannot be one."""
+    found = _DECODER.decode(data)
+    if not (0 <= found.epoch <= EPOCH_MAX and 0 <= found.offset <= OFFSET_MAX):
+        raise msgspec.ValidationError(
+            f"expected an epoch up to {EPOCH_MAX} and an offset up to {OFFSET_MAX}, "
+            f"got {found.epoch} and {found.offset}"
+        )
+    if min(found.tally.accepted, found.tally.late, found.tally.refused) < 0:
+        raise msgspec.ValidationError(f"expected counts of 0 or more, got {found.tally}")
+    return found

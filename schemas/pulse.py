@@ -17,11 +17,18 @@ import numpy as np
 import pyarrow as pa
 
 from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.gaps import NO_GAPS, Gaps
 from fenghuo.schemas.measures import Series, columns
+from fenghuo.schemas.topics import KIND_OF, TOPIC_OF
 
 EPOCH_SHIFT = 48
+EPOCH_MAX, OFFSET_MAX = (1 << 15) - 1, (1 << EPOCH_SHIFT) - 1
 ROWS_MAX = 20_000
 """Most rows of one frame: 20 000 rows of traffic are some 6 MB before compression."""
+
+
+PULSE_STAMPS, LATE_STAMPS = ("version",), ("offset", "idx")
+"""What the rows of a pulse and late rows are told by."""
 
 
 class PulseError(ValueError):
@@ -75,7 +82,7 @@ class Tally(msgspec.Struct, frozen=True):
         )
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a frame says of its source partition besides its rows.
 
     next_offset: everything below was read. frontier_ms: newest event time (null: none yet).
@@ -96,6 +103,10 @@ class Head(msgspec.Struct, frozen=True):
     idle: bool
     tally: Tally
     caught_up_ms: int | None = None
+    gaps: Gaps = NO_GAPS
+    """What was deleted before it was read."""
+    stopped: str | None = None
+    """Why this partition is not read any further, at next_offset; the others go on."""
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -132,8 +143,8 @@ def encode(head: Head, rows: Rows) -> list[bytes]:
     return [_frame(head, rows.only(slice(start, start + ROWS_MAX))) for start in cuts]
 
 
-def decode(data: bytes) -> tuple[Head, Rows]:
-    """What `encode` wrote; raises PulseError for anything else."""
+def decode(data: bytes, stamps: Sequence[str] | None = None) -> tuple[Head, Rows]:
+    """What `encode` wrote, of rows with these stamps; raises PulseError for anything else."""
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             batch = next(iter(reader), None)
@@ -142,18 +153,19 @@ def decode(data: bytes) -> tuple[Head, Rows]:
             batch.validate(full=True)
         metadata = batch.schema.metadata or {}
         head = msgspec.json.decode(metadata[b"head"], type=Head)
+        found = msgspec.json.decode(metadata[b"stamps"], type=list[str])
+        _expect(head, found if stamps is None else stamps, batch, found)
         width = len(columns(head.kind))
         series = [
             (s["cut"], s["k1"], s["k2"]) for s in batch.column("series").dictionary.to_pylist()
         ]
-        stamps = msgspec.json.decode(metadata[b"stamps"], type=list[str])
         values = batch.column("values").flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
         rows = Rows(
             batch.column("second_ms").to_numpy(),
             batch.column("series").indices.to_numpy(zero_copy_only=False).astype(np.int64),
             series,
             values,
-            {name: batch.column(name).to_numpy() for name in stamps},
+            {name: batch.column(name).to_numpy() for name in found},
         )
     except (
         pa.ArrowException,
@@ -165,6 +177,28 @@ def decode(data: bytes) -> tuple[Head, Rows]:
     ) as error:
         raise PulseError(f"not a frame of pulses: {str(error)[:300]}") from error
     return head, rows
+
+
+def _expect(head: Head, stamps: Sequence[str], batch: pa.RecordBatch, found: Sequence[str]) -> None:
+    """Raise ValueError for a frame that no release of ours writes."""
+    if not (0 <= head.epoch <= EPOCH_MAX and 0 <= head.next_offset <= OFFSET_MAX):
+        raise ValueError(f"epoch {head.epoch}, next offset {head.next_offset}")
+    if not 0 <= head.source.partition < 1 << 31:
+        raise ValueError(f"partition {head.source.partition}")
+    if head.kind not in TOPIC_OF or head.source.topic not in KIND_OF:
+        raise ValueError(f"kind {head.kind} of topic {head.source.topic}")
+    if list(stamps) != list(found):
+        raise ValueError(f"expected stamps {list(stamps)}, got {found}")
+    types = {"second_ms": pa.int64(), "series": pa.dictionary(pa.int32(), _SERIES)}
+    types |= {"values": pa.list_(pa.int64(), len(columns(head.kind)))}
+    types |= dict.fromkeys(found, pa.int64())
+    for name, expected in types.items():
+        column = batch.column(name)
+        if column.type != expected or column.null_count:
+            raise ValueError(f"column {name}: expected {expected} without nulls, got {column.type}")
+    names = batch.column("series").dictionary.flatten()
+    if batch.column("values").flatten().null_count or any(one.null_count for one in names):
+        raise ValueError("a value or a name is null")
 
 
 _SERIES = pa.struct([("cut", pa.string()), ("k1", pa.string()), ("k2", pa.string())])

@@ -27,6 +27,8 @@ LATE: Final = "late"
 REFUSED: Final = "refused"
 """The dead letters: bytes, reason and source of what could not be counted; key = topic/partition.
 """
+SKIPS: Final = "skips"
+"""Records that were passed over by hand; key = topic/partition/offset, compacted."""
 BASELINES: Final = "baselines"
 """What an adaptive rule has learnt of a scope; key = rule|scope, compacted."""
 STATUS: Final = "status"
@@ -49,6 +51,7 @@ _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
     POSITIONS: {"cleanup.policy": "compact", "segment.ms": "600000"},
     USERS: {"cleanup.policy": "compact", "segment.ms": "600000"},
+    SKIPS: {"cleanup.policy": "compact", "segment.ms": "600000"},
     BASELINES: {"cleanup.policy": "compact", "segment.ms": "600000"},
     LATE: {"retention.ms": "604800000"},
     REFUSED: {"retention.ms": "1209600000"},

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.letters import Letter
+from fenghuo.schemas.letters import Headers, Letter, from_record
 from fenghuo.schemas.measures import MEASURES
 from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.store import INSERT_ROWS_MAX
@@ -258,6 +258,22 @@ def transition_block(campaign: str, log: str, transitions: Sequence[Transition])
             "reason": [t.reason for t in transitions],
         },
     )
+
+
+def letter_of(value: bytes, headers: Headers) -> Letter:
+    """The letter of a record; raises ValueError for what is none, or does not fit its table."""
+    letter = from_record(value, headers)
+    refused_block([letter])
+    return letter
+
+
+def transition_of(value: bytes) -> Transition:
+    """The change of level of a record; raises as its decoder does, and OverflowError for what does
+    not fit its table.
+    """
+    transition = msgspec.json.decode(value, type=Transition)
+    transition_block("", "", [transition])
+    return transition
 
 
 def _level(level: int | None) -> int:

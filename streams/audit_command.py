@@ -11,6 +11,7 @@ from typing import Any
 from fenghuo.schemas import pulse, tables, topics
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
@@ -94,7 +95,10 @@ async def _gathered(
         read: dict[tuple[str, int], int] = {}
         for last in (500, None):
             for record in await kafka.read_all(settings.kafka, pulses, last=last):
-                head, _ = pulse.decode(record.value or b"")
+                frame = FOREIGN.read(pulses, record.offset, pulse.decode, record.value or b"")
+                if frame is None:
+                    continue
+                head = frame[0]
                 if head.source.log == log:
                     part = (head.source.topic, head.source.partition)
                     read[part] = max(read.get(part, 0), head.next_offset)

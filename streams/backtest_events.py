@@ -17,10 +17,12 @@ from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.schemas.warning import Transition
+from fenghuo.streams import places
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.gather import Gather, Taken
+from fenghuo.streams.gather import Gather
 from fenghuo.streams.judge import Judge, scopes_of
-from fenghuo.streams.part_gather import coders, is_due, start, terms
+from fenghuo.streams.part_gather import coders, is_due, terms
+from fenghuo.streams.taken import Taken
 
 LOG: Final = "recording"
 TICK_MS: Final = 1_000
@@ -100,7 +102,7 @@ class _River:
         self._gathers: dict[str, Gather] = {}
         for kind, coder in coders(campaign).items():
             source = Source(LOG, TOPIC_OF[kind], 0)
-            begin = start(source, None, (0, 0), rules)
+            begin = places.begin(source, (), (0, 0), rules).place
             self._gathers[kind] = Gather(source, Codec(coder), rules, begin)
         self._record_ms = dict.fromkeys(self._gathers, 0)
         self._head_ms = dict.fromkeys(self._gathers, 0)

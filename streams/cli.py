@@ -193,6 +193,19 @@ def dlq_replay(
     raise typer.Exit(letters.replay(settings(), reason=reason, source=source, as_json=as_json))
 
 
+@dlq.command("skip")
+def dlq_skip(
+    topic: Annotated[str, typer.Argument(help="topic of the stopped partition")],
+    partition: Annotated[int, typer.Argument(help="the partition")],
+    offset: Annotated[int, typer.Argument(help="the offset it is stopped at")],
+    reason: Annotated[str, typer.Option(help="why, for the books")] = "",
+) -> None:
+    """Pass over the record that stopped a partition: one refused event; reading goes on."""
+    from fenghuo.streams import skip_command
+
+    raise typer.Exit(skip_command.main(settings(), topic, partition, offset, reason=reason))
+
+
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="campaign files")], as_json: _Json = False

@@ -9,6 +9,7 @@ from typing import Any
 import aiokafka
 
 from fenghuo.schemas import topics
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import SHADOW, Lane
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record
 from fenghuo.schemas.marks import SHADOW_HEADER, is_shadow
@@ -24,11 +25,9 @@ async def _letters(settings: Settings) -> list[Letter]:
     found: dict[Any, Letter] = {}
     refused = topics.of(topics.REFUSED, settings.lane)
     for record in await kafka.read_all(settings.kafka, refused):
-        try:
-            letter = from_record(record.value, record.headers)
-        except ValueError:
-            continue  # somebody else's record
-        found.setdefault(letter.key, letter)
+        letter = FOREIGN.read(refused, record.offset, from_record, record.value, record.headers)
+        if letter is not None:
+            found.setdefault(letter.key, letter)
     return list(found.values())
 
 

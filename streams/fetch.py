@@ -67,6 +67,29 @@ class Fetch(msgspec.Struct, frozen=True):
         )
 
     @property
+    def is_gap(self) -> bool:
+        """Whether this only says that the records before it were deleted unread."""
+        return self.start_offset == self.next_offset
+
+    def one(self, at: int) -> "Fetch":
+        """The fetch of one record, up to the next."""
+        is_last = at + 1 == len(self.offsets)
+        start = self.start_offset if at == 0 else int(self.offsets[at])
+        end = self.next_offset if is_last else int(self.offsets[at + 1])
+        return Fetch(
+            self.offsets[at : at + 1],
+            (self.values[at],),
+            self.record_ms[at : at + 1],
+            start,
+            end,
+            {0: self.headers[at]} if at in self.headers else {},
+            None if self.shadow is None else self.shadow[at : at + 1],
+            lambda _: self.headers_of(at),
+            tuple(one for one in self.unreadable if start <= one.first < end),
+            None if self.theirs is None else self.theirs[at : at + 1],
+        )
+
+    @property
     def size(self) -> int:
         """Bytes of its values."""
         if isinstance(self.values, Messages):

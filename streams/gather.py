@@ -19,13 +19,16 @@ from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.frame import Frame
 from fenghuo.schemas.letters import Letter, cut, origin_of, replay_of
 from fenghuo.schemas.position import Position
-from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally, no_rows
+from fenghuo.schemas.pulse import Rows, Source, Tally, no_rows
 from fenghuo.schemas.rows import parse
 from fenghuo.streams import windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
 from fenghuo.streams.limits import BY_CLOCK, Limits
+from fenghuo.streams.published import compact, late_rows, pulse_rows, skipped_letter
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
+from fenghuo.streams.taken import Taken, Terms
+from fenghuo.streams.undo import Kept
 from fenghuo.streams.users import Users
 
 ROW_BYTES = 64
@@ -38,33 +41,6 @@ twice.
 """
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """What the counting depends on besides the log. fingerprint names labels, cuts and the
-    campaign's times.
-    """
-
-    lateness_ms: int
-    future_ms: int
-    start_ms: int
-    end_ms: int
-    fingerprint: str
-
-
-class Taken(msgspec.Struct, frozen=True):
-    """What changed: pulses and late rows to publish, letters for the dead, and the position after
-    that.
-    """
-
-    pulses: Rows
-    late: Rows
-    letters: tuple[Letter, ...]
-    position: Position
-    frontier_ms: int | None
-    watermark_ms: int | None
-    next_offset: int
-    tally: Tally
-
-
 class _Mark(msgspec.Struct, frozen=True):
     """The state before a fetch: where a successor can start."""
 
@@ -72,6 +48,14 @@ class _Mark(msgspec.Struct, frozen=True):
     frontier_ms: int
     tally: Tally
     replayed: tuple[tuple[int, int], ...]
+
+
+_KEPT = Kept(
+    values=("next_offset", "tally", "pending", "_frontier_ms", "_replayed", "_fetches"),
+    tables=("_opened", "_version", "_changed", "_marks"),
+    lists=("_chunks", "_late", "_letters"),
+)
+"""All that counting a fetch changes."""
 
 
 class Gather:
@@ -90,6 +74,8 @@ class Gather:
         self._users = users
         self.next_offset = start.offset
         self.tally = start.tally
+        self.gaps = start.gaps
+        self._life = start.life
         self._codec = codec
         self._terms = terms
         self._epoch = start.epoch
@@ -113,7 +99,34 @@ class Gather:
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
     def add(self, fetch: Fetch, now_ms: int = windows.NEVER_MS) -> None:
-        """Count one fetch. now_ms: the broker's clock, for records with their producer's time."""
+        """Count one fetch, or, whatever breaks, none of it. now_ms: the broker's clock, for records
+        with their producer's time.
+        """
+        before = _KEPT.of(self)
+        try:
+            self._count_all(fetch, now_ms)
+        except Exception:
+            before.restore(self)
+            self._is_replayed = set(self._replayed)
+            self._adder, self._frames = Adder(), FrameAdder()  # may be full of half a fetch
+            raise
+
+    def pass_gap(self, to: int) -> None:
+        """Records up to this offset were deleted before they were read. What is held of open
+        seconds stays, and later events still count for it.
+        """
+        self.gaps = self.gaps.plus(self.next_offset, to)
+        self.next_offset = to
+
+    def skip(self, fetch: Fetch, reason: str) -> None:
+        """Pass over a fetch of one record by hand: one refused event, whatever is in it."""
+        letter = skipped_letter(self.source, fetch, reason)
+        self._letters.append(letter)
+        self.pending += 1 + len(letter.data) // ROW_BYTES
+        self.tally = self.tally.plus(Tally(refused=1))
+        self.next_offset = fetch.next_offset
+
+    def _count_all(self, fetch: Fetch, now_ms: int) -> None:
         if not fetch.values:  # all of it was another lane's, or marks of transactions
             self.next_offset = fetch.next_offset
             return
@@ -198,9 +211,11 @@ class Gather:
 
     def take(self) -> Taken:
         """What changed since the last `take`; closed seconds are forgotten, open ones go on."""
-        second, cell, n, x = self._compact()
-        pulses = self._pulses(second, cell, n, x)
-        late = self._late_rows()
+        second, cell, n, x = compact(self._chunks)
+        versions = {at: self._version[at] for at in sorted(self._changed)}
+        rows = (second, cell, n, x)
+        pulses = pulse_rows(self._codec.coder, rows, versions, self._epoch)
+        late = late_rows(self._codec.coder, self._late)
         letters = tuple(self._letters)
         floor_ms = windows.floor_of(self._frontier_ms, self._terms.lateness_ms)
         is_open = second >= floor_ms
@@ -213,16 +228,25 @@ class Gather:
         self._late.clear()
         self._letters.clear()
         self.pending = 0
+        return self._as_taken(pulses, late, letters, self._position(max(floor_ms, self._floor_ms)))
+
+    def standing(self) -> Taken:
+        """How far it is, for a partition of which nothing can be published any more; the position
+        is not to be kept.
+        """
+        none = no_rows(self._codec.coder.kind, ["version"])
+        place = self._place(self._mark(), self._floor_ms)
+        return self._as_taken(none, none, (), place)
+
+    def _as_taken(
+        self, pulses: Rows, late: Rows, letters: tuple[Letter, ...], place: Position
+    ) -> Taken:
         has_events = self._frontier_ms != windows.NEVER_MS
         return Taken(
-            pulses,
-            late,
-            letters,
-            self._position(max(floor_ms, self._floor_ms)),
+            *(pulses, late, letters, place),
             self._frontier_ms if has_events else None,
             self._frontier_ms - self._terms.lateness_ms if has_events else None,
-            self.next_offset,
-            self.tally,
+            *(self.next_offset, self.tally, self.gaps),
         )
 
     def _mark(self) -> _Mark:
@@ -235,18 +259,16 @@ class Gather:
         self._marks = {
             i: mark for i, mark in self._marks.items() if first is not None and i >= first
         }
+        return self._place(mark, floor_ms)
+
+    def _place(self, mark: _Mark, floor_ms: int) -> Position:
         return Position(
-            self.source,
-            self._epoch,
-            self._terms.fingerprint,
-            mark.offset,
+            *(self.source, self._epoch, self._terms.fingerprint, mark.offset),
             None if mark.frontier_ms == windows.NEVER_MS else mark.frontier_ms,
-            floor_ms,
-            mark.tally,
-            self._terms.lateness_ms,
-            self._terms.future_ms,
+            *(floor_ms, mark.tally, self._terms.lateness_ms, self._terms.future_ms),
             mark.replayed,
             *self.limits.since(mark.offset),
+            *(self.gaps, self._life),
         )
 
     def _without_repeats(self, fetch: Fetch, batch: Batch, refusals: list[Refusal]) -> Batch:
@@ -374,36 +396,3 @@ class Gather:
             self._opened.setdefault(start, self._fetches)
             self._version[start] = version
             self._changed.add(start)
-
-    def _compact(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """All chunks as one: (second, cell, n, x), by second and cell."""
-        if not self._chunks:
-            none = np.empty(0, np.int64)
-            return none, none, none, none
-        second, cell, n, x = (np.concatenate(parts) for parts in zip(*self._chunks, strict=True))
-        width, base = int(cell.max()) + 1, int(second.min())
-        key, n, x = windows.sums((second - base) // windows.SECOND_MS * width + cell, n, x)
-        return key // width * windows.SECOND_MS + base, key % width, n, x
-
-    def _pulses(self, second: Ints, cell: Ints, n: Ints, x: Ints) -> Rows:
-        if not self._changed:
-            return no_rows(self._codec.coder.kind, ["version"])
-        seconds = np.array(sorted(self._changed), np.int64)
-        keep = np.isin(second, seconds)
-        group = np.searchsorted(seconds, second[keep])
-        group, code, values = self._codec.coder.spread(group, cell[keep], n[keep], x[keep])
-        versions = np.array([self._version[s] for s in seconds.tolist()], np.int64)
-        stamp = {"version": (self._epoch << EPOCH_SHIFT) + versions[group]}
-        return Rows(seconds[group], code, tuple(self._codec.coder.series), values, stamp)
-
-    def _late_rows(self) -> Rows:
-        if not self._late:
-            return no_rows(self._codec.coder.kind, ["offset", "idx"])
-        second, cell, x, offset, idx = (
-            np.concatenate(parts) for parts in zip(*self._late, strict=True)
-        )
-        group, code, values = self._codec.coder.spread(
-            np.arange(len(second), dtype=np.int64), cell, np.ones(len(second), np.int64), x
-        )
-        stamp = {"offset": offset[group], "idx": idx[group]}
-        return Rows(second[group], code, tuple(self._codec.coder.series), values, stamp)

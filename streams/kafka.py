@@ -13,6 +13,8 @@ import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import ConsumerRecord, TopicPartition
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
 
 from fenghuo.schemas import topics
 from fenghuo.schemas.campaign import CampaignError, load
@@ -195,6 +197,27 @@ async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
         }
     finally:
         await client.close()
+
+
+async def lives(bootstrap: str, names: Iterable[str]) -> dict[str, str]:
+    """The broker's id of each topic, which a topic that is made anew does not keep; "" where the
+    broker has none.
+    """
+
+    def ask() -> dict[str, str]:
+        client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        asked = client.describe_topics(TopicCollection(list(names)), request_timeout=10)
+        ids = {name: future.result().topic_id for name, future in asked.items()}
+        return {name: "" if _is_none(found) else str(found) for name, found in ids.items()}
+
+    try:
+        return await asyncio.to_thread(ask)
+    except KafkaException as error:
+        raise KafkaDown(f"cannot describe topics at {bootstrap}: {error}") from error
+
+
+def _is_none(found: Any) -> bool:
+    return not (found.get_most_significant_bits() or found.get_least_significant_bits())
 
 
 async def committed(

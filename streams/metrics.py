@@ -5,9 +5,11 @@ never per event. A worker serves one lane: all it tells carries that label.
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
@@ -50,6 +52,23 @@ ARCHIVE_DELAY = Gauge(
 PENDING = Gauge(
     "fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"]
 )
+
+
+class _Foreign(Collector):
+    """What this process has passed over on topics of ours."""
+
+    def collect(self) -> Iterator[Metric]:
+        made = CounterMetricFamily(
+            "fenghuo_foreign_records",
+            "records on topics of ours that are none of ours, passed over",
+            labels=["topic"],
+        )
+        for topic, many in FOREIGN.passed.items():
+            made.add_metric([topic], many)
+        yield made
+
+
+REGISTRY.register(_Foreign())
 
 
 class InLane(Collector):

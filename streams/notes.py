@@ -1,5 +1,6 @@
 """Notes: what is to be known about clocks and sources just now, in words. No clock, no I/O."""
 
+from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.status import Board, Note
 
 NOTES_MAX = 8
@@ -7,12 +8,43 @@ NOTES_MAX = 8
 
 
 def of(board: Board) -> tuple[Note, ...]:
-    """What a board says about late sources and wrong clocks."""
+    """What a board says about partitions that are stopped, late sources, wrong clocks, and records
+    that are gone.
+    """
     behind = [one for kind in board.kinds for one in kind.behind]
     late = [_late(one.source, one.by_ms) for one in behind]
     skews = {source: min(seen, key=abs) for source, seen in board.skews_ms.items()}
     wrong = [_skewed(source, by_ms) for source, by_ms in sorted(skews.items()) if by_ms]
-    return (*late[:NOTES_MAX], *wrong[:NOTES_MAX])
+    stopped = [_stopped(head) for head in board.heads if head.stopped]
+    gone = [_gone(head) for head in board.heads if head.gaps.missing]
+    groups = (stopped, late, wrong, gone)
+    return tuple(note for group in groups for note in group[:NOTES_MAX])
+
+
+def _stopped(head: Head) -> Note:
+    place = f"{head.source} {head.next_offset}"
+    return Note(
+        "partition_stopped",
+        place,
+        f"分区 {head.source} 停在 offset {head.next_offset}，其余分区照常计数：{head.stopped}",
+        f"partition {head.source} is stopped at offset {head.next_offset}, the others go on: "
+        f"{head.stopped}",
+        f"fenghuo dlq skip {head.source.topic} {head.source.partition} {head.next_offset} passes "
+        "over that record, on record",
+    )
+
+
+def _gone(head: Head) -> Note:
+    start, end = head.gaps.newest[-1]
+    return Note(
+        "records_gone",
+        str(head.source),
+        f"分区 {head.source} 有 {head.gaps.missing} 个 offset 未读先删（最近 {start}–{end - 1}），"
+        "其中的事件不详",
+        f"{head.gaps.missing} offsets of {head.source} were deleted before they were read (newest "
+        f"{start} to {end - 1}): their events are unknown",
+        "lengthen the retention of the topic (retention.ms, retention.bytes)",
+    )
 
 
 def _late(source: str, by_ms: int) -> Note:

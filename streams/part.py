@@ -36,6 +36,8 @@ SOONEST, COMPANY = 0.3, 0.05
 """Shares of a tick: news makes no tick sooner than this after the last one, and waits so long for
 more of its kind.
 """
+METADATA_MS = 5_000
+"""How often the client asks what partitions there are: new ones are read this much later."""
 GC_OBJECTS = 100_000
 """New objects between two looks of the cycle collector; Python's own is 700."""
 
@@ -125,6 +127,7 @@ class Part(ABC):
             stream_buffer_maxsize=16,
             consumer_max_fetch_size=s.fetch_bytes,
             consumer_auto_offset_reset="none",
+            consumer_metadata_max_age_ms=METADATA_MS,
             broker_session_timeout=session_s,
             broker_heartbeat_interval=session_s / 4,
             broker_rebalance_timeout=max(session_s, 10.0),

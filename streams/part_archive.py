@@ -13,11 +13,11 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import msgspec
 from faust.types import TP
 
-from fenghuo.schemas import letters, pulse, tables, topics
+from fenghuo.schemas import pulse, tables, topics
 from fenghuo.schemas.campaign import load
+from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Rows, Source
 from fenghuo.schemas.settings import Settings
@@ -32,8 +32,10 @@ from fenghuo.streams.archive import (
     Pulses,
     Unstored,
     late_block,
+    letter_of,
     refused_block,
     transition_block,
+    transition_of,
 )
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.part import Part, now_ms
@@ -146,22 +148,19 @@ class ArchivePart(Part):
         return any(self._end(tp) > offset for tp, offset in self._next.items())
 
     def _take(self, topic: str, value: bytes, headers: Any, offset: int) -> None:
-        """One record; what is none of ours is skipped, for these topics are written by our own
-        workers only.
-        """
-        try:
-            if topic == topics.PULSES:
-                head, rows = pulse.decode(value)
-                self._pulses.see(head, rows, offset, now_ms())
-            elif topic == topics.LATE:
-                head, rows = pulse.decode(value)
-                self._late.setdefault(head.kind, []).append((head.source, rows))
-            elif topic == topics.REFUSED:
-                self._letters.append(letters.from_record(value, headers))
-            else:
-                self._transitions.append(msgspec.json.decode(value, type=Transition))
-        except (pulse.PulseError, msgspec.MsgspecError, ValueError):
-            metrics.INSERT_FAILED.labels(topic).inc()
+        """One record; what is none of ours is passed over."""
+        read = partial(FOREIGN.read, topic, offset)
+        if topic == topics.PULSES:
+            if frame := read(pulse.decode, value, pulse.PULSE_STAMPS):
+                self._pulses.see(*frame, offset, now_ms())
+        elif topic == topics.LATE:
+            if frame := read(pulse.decode, value, pulse.LATE_STAMPS):
+                self._late.setdefault(frame[0].kind, []).append((frame[0].source, frame[1]))
+        elif topic == topics.REFUSED:
+            if letter := read(letter_of, value, headers):
+                self._letters.append(letter)
+        elif transition := read(transition_of, value):
+            self._transitions.append(transition)
 
     def _held(self) -> int:
         late = sum(len(rows) for parts in self._late.values() for _, rows in parts)

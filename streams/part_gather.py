@@ -14,19 +14,23 @@ from typing import Any
 import msgspec
 import numpy as np
 from faust.types import TP
+from msgspec.structs import replace
 
-from fenghuo.schemas import letters, position, pulse, topics, visitors
+from fenghuo.schemas import letters, position, pulse, skips, topics, visitors
 from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.foreign import FOREIGN, key_of
 from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import kafka, lanes, limits, metrics, windows
+from fenghuo.streams import kafka, lanes, limits, metrics, places
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.gather import Gather, Taken, Terms
+from fenghuo.streams.gather import Gather
+from fenghuo.streams.heads import newest
 from fenghuo.streams.part import Part, now_ms
+from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.users import Users
 
 LOG = logging.getLogger("fenghuo.gather")
@@ -40,10 +44,9 @@ change with every new user, and an older position only means to read a little mo
 """
 HEAD_MS = 1_000
 """A partition in which nothing changed says so this often."""
-
-
-class StartError(RuntimeError):
-    """A partition cannot be read from where it was left: says why, and the cure."""
+SKIPS_MS = 1_000
+"""While a partition is stopped, it is asked this often whether somebody passed over the record."""
+STOPPED_CHARS = 300
 
 
 def coders(campaign: Campaign) -> dict[str, Coder]:
@@ -61,55 +64,6 @@ def terms(settings: Settings, campaign: Campaign) -> Terms:
         campaign.end_ms,
         hashlib.sha256(words.encode()).hexdigest()[:16],
     )
-
-
-def start(
-    source: Source, found: Position | None, bounds: tuple[int, int], terms: Terms
-) -> Position:
-    """Where to begin: at the position, at the log's first record, or there again under a new epoch
-    when the labels changed (everything is counted anew, and the higher epoch wins). Never somewhere
-    that would be silently wrong: then StartError.
-    """
-    first, end = bounds
-    fresh = Position(
-        source,
-        0,
-        terms.fingerprint,
-        first,
-        None,
-        windows.NEVER_MS,
-        Tally(),
-        terms.lateness_ms,
-        terms.future_ms,
-    )
-    if found is None:
-        return fresh
-    if (found.lateness_ms, found.future_ms) != (terms.lateness_ms, terms.future_ms):
-        # other events would be late or refused: what the store has of them could not be taken back
-        raise StartError(
-            f"{source}: was counted with lateness {found.lateness_ms} and future {found.future_ms} "
-            f"ms, is to be with {terms.lateness_ms} and {terms.future_ms}: set "
-            "FENGHUO_LATENESS_MS and FENGHUO_FUTURE_MS as they were, or use new topics"
-        )
-    if found.fingerprint != terms.fingerprint:
-        if first > 0:
-            raise StartError(
-                f"{source}: labels, cuts or campaign times changed, and the log begins at offset "
-                f"{first}: what is gone cannot be counted anew. Go back to the former campaign "
-                "file, or use new topics"
-            )
-        return msgspec.structs.replace(fresh, epoch=found.epoch + 1)
-    if found.offset > end:
-        raise StartError(
-            f"{source}: expected at least {found.offset} records, the log ends at {end}: was the "
-            "topic made anew? Empty topic positions (and the tables, if they shall begin anew too)"
-        )
-    if found.offset < first:
-        raise StartError(
-            f"{source}: was read up to {found.offset}, the log begins at {first}: records were "
-            "deleted unread. Lengthen the retention; to go on without them, empty topic positions"
-        )
-    return found
 
 
 def visitors_of(parts: Iterable[visitors.Part], epoch: int) -> visitors.Sketches:
@@ -137,6 +91,17 @@ def in_turn(number: int, of: int, before_ms: int, now_ms: int) -> bool:
     return (now_ms - phase_ms) // SAFE_MS > (before_ms - phase_ms) // SAFE_MS
 
 
+class _Stopped(msgspec.Struct, frozen=True):
+    """Why a partition is not read; can_publish: what was read of it before can be told."""
+
+    reason: str
+    can_publish: bool
+
+
+class _OneByOne(Exception):
+    """There is something to be passed over in a fetch."""
+
+
 class GatherPart(Part):
     """Faust agents over the three source topics; any number of workers share the partitions."""
 
@@ -159,6 +124,9 @@ class GatherPart(Part):
         self._ticked_ms = 0
         self._users: dict[TP, Users] = {}
         self._writer = secrets.token_hex(4)
+        self._stopped: dict[TP, _Stopped] = {}
+        self._skips: dict[Source, dict[int, str]] = {}
+        self._skips_ms = 0
         self._superseded: dict[TP, list[str]] = {}
         """Keys of sketches that this worker has taken over, to be deleted when its own are safe."""
         super().__init__(settings)
@@ -169,52 +137,63 @@ class GatherPart(Part):
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
         self._states.clear()
         self._users.clear()
+        self._stopped.clear()
         if not assigned:
             return {}
-        records = await kafka.read_all(self.settings.kafka, self._named(topics.POSITIONS))
-        newest: dict[Source, Position] = {}
-        told: dict[Source, list[Position]] = {}
-        for record in records:
-            found = position.decode(record.value or b"{}")
-            told.setdefault(found.source, []).append(found)
-            if found.wins(newest.get(found.source)):
-                newest[found.source] = found
-        bounds = await kafka.bounds(
-            self.settings.kafka, [(tp.topic, tp.partition) for tp in assigned]
-        )
+        broker, topic = self.settings.kafka, self._named(topics.POSITIONS)
+        found = places.read(await kafka.read_all(broker, topic), topic)
+        lives = await kafka.lives(broker, self.topics)
+        bounds = await kafka.bounds(broker, [(tp.topic, tp.partition) for tp in assigned])
+        chosen = {
+            tp: places.choose(found.get(tp, ()), Source(self._log, *tp), lives[tp.topic])
+            for tp in assigned
+        }
+        wanting = [tp for tp, (_, known) in chosen.items() if places.wants_head(known, bounds[tp])]
+        exactly = any(bounds[tp][0] > 0 for tp in wanting)
+        heads = await newest(broker, self.settings.lane, exactly=exactly) if wanting else {}
+        await self._read_skips()
         left = await self._visitors()
-        for tp in assigned:
-            source = Source(self._log, tp.topic, tp.partition)
-            begin = start(source, newest.get(source), bounds[tp.topic, tp.partition], self._terms)
-            begin = limits.merged(begin, told.get(source, ()))
-            kind = topics.KIND_OF[tp.topic]
-            codec = self._codecs[kind]
-            regions = codec.coder.regions(np.empty(0, np.int64))[1]
-            known = {key: part for key, part in left.items() if part.source == source}
-            self._superseded[tp] = list(known)
-            span_ms = (self._terms.start_ms, self._terms.end_ms)
-            users = Users(regions, span_ms, visitors_of(known.values(), begin.epoch))
-            self._users[tp] = users
-            self._states[tp] = Gather(source, codec, self._terms, begin, users=users)
-            if begin.epoch > (before.epoch if (before := newest.get(source)) else 0):
+        for tp, (source, known) in chosen.items():
+            head, life = heads.get(source), lives[tp.topic]
+            begun = places.begin(source, known, bounds[tp], self._terms, head=head, life=life)
+            begun = replace(begun, place=limits.merged(begun.place, known))
+            self._begin(tp, begun, {k: part for k, part in left.items() if part.source == source})
+            if begun.place.epoch > max((place.epoch for place in known), default=0):
                 # known before its first pulse: else a return to the old labels could reuse it
-                await (await self._send_position(begin))
-            self._record_ms[tp] = self._head_ms[tp] = 0
-            self._caught_up_ms.pop(tp, None)
+                await (await self._send_position(begun.place))
         return {tp: state.next_offset for tp, state in self._states.items()}
+
+    def _begin(self, tp: TP, begun: places.Begin, left: dict[str, visitors.Part]) -> None:
+        place, kind = begun.place, topics.KIND_OF[tp.topic]
+        codec = self._codecs[kind]
+        regions = codec.coder.regions(np.empty(0, np.int64))[1]
+        self._superseded[tp] = list(left)
+        span_ms = (self._terms.start_ms, self._terms.end_ms)
+        users = Users(regions, span_ms, visitors_of(left.values(), place.epoch))
+        self._users[tp] = users
+        self._states[tp] = Gather(place.source, codec, self._terms, place, users=users)
+        self._record_ms[tp] = self._head_ms[tp] = 0
+        self._caught_up_ms.pop(tp, None)
+        if begun.stopped is not None:
+            self._stop(tp, begun.stopped, can_publish=False)
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         await self._reading.wait()
         state = self._states.get(tp)
-        if state is None or fetch.next_offset <= state.next_offset:
+        if state is None or tp in self._stopped or fetch.next_offset <= state.next_offset:
             return  # not ours any more, or read before
-        if fetch.start_offset != state.next_offset:
-            raise StartError(
-                f"{state.source}: expected offset {state.next_offset}, got {fetch.start_offset}: "
-                "records are missing"
+        if fetch.is_gap:
+            LOG.error(
+                "%s: the records from %d to %d were deleted before they were read",
+                *(state.source, state.next_offset, fetch.start_offset),
             )
+            state.pass_gap(fetch.start_offset)
+            return
+        if fetch.start_offset != state.next_offset:  # was on its way when reading went elsewhere
+            await self.app.consumer.go_on(tp, state.next_offset)
+            return
         mine, before = lanes.only(fetch, self.settings.lane), state.tally
-        state.add(mine, now_ms())
+        await self._count(tp, state, mine)
         self._note(topics.KIND_OF[tp.topic], len(mine.values), before, state.tally)
         self.progress_ms = now_ms()
         if mine.values:
@@ -225,10 +204,60 @@ class GatherPart(Part):
             self._published.clear()
             await self._published.wait()
 
+    async def _count(self, tp: TP, state: Gather, fetch: Fetch) -> None:
+        """Count a fetch; when something in it breaks the counting, as far as that record, and there
+        this partition stops.
+        """
+        skips = self._skips.get(state.source, {})
+        try:
+            if not skips.keys().isdisjoint(fetch.offsets.tolist() if skips else ()):
+                raise _OneByOne
+            state.add(fetch, now_ms())
+            return
+        except _OneByOne:
+            pass
+        except Exception as error:
+            LOG.exception("%s: a fetch at %d", state.source, fetch.start_offset, exc_info=error)
+        for at, offset in enumerate(fetch.offsets.tolist()):
+            try:
+                if offset in skips:
+                    state.skip(fetch.one(at), skips[offset])
+                else:
+                    state.add(fetch.one(at), now_ms())
+            except Exception as error:
+                state.next_offset = offset
+                self._stop(tp, repr(error))
+                await self.app.consumer.hold(tp)
+                return
+
+    def _stop(self, tp: TP, reason: str, *, can_publish: bool = True) -> None:
+        """Read this partition no further, and say so; the others go on."""
+        state = self._states[tp]
+        LOG.error("%s stops at offset %d: %s", state.source, state.next_offset, reason)
+        self._stopped[tp] = _Stopped(reason[:STOPPED_CHARS], can_publish)
+
+    async def _read_skips(self) -> None:
+        topic = self._named(topics.SKIPS)
+        records = await kafka.read_all(self.settings.kafka, topic)
+        self._skips = skips.read(records, topic)
+        self._skips_ms = now_ms()
+
+    async def _go_on(self) -> None:
+        """Read on behind records that were passed over by hand since."""
+        if not self._stopped or now_ms() - self._skips_ms < SKIPS_MS:
+            return
+        await self._read_skips()
+        for tp in list(self._stopped):
+            state = self._states[tp]
+            if state.next_offset in self._skips.get(state.source, {}):
+                del self._stopped[tp]
+                await self.app.consumer.go_on(tp, state.next_offset)
+
     async def on_tick(self) -> None:
         """Publish what changed. Meanwhile no fetch is counted: milliseconds for the counting, but
         between two of them every answer of the broker would wait, and viewers with it.
         """
+        await self._go_on()
         self._reading.clear()
         try:
             await self._publish_all()
@@ -249,10 +278,11 @@ class GatherPart(Part):
             is_safe = in_turn(number, len(states), before_ms, now)
             if not is_due(state.pending, now - self._head_ms[tp], is_safe=is_safe):
                 continue
-            before, taken = self._positions.get(tp), state.take()
             self._head_ms[tp] = now
+            taken = self._taken(tp, state)
             records += self._records(tp, state.source, taken, now)
-            if not is_safe:
+            before, stopped = self._positions.get(tp), self._stopped.get(tp)
+            if not is_safe or (stopped and not stopped.can_publish):
                 continue
             records += self._sketches(tp, taken.position)
             if taken.position != before:
@@ -270,6 +300,17 @@ class GatherPart(Part):
             if mine := self._states.get(tp):
                 mine.limits.safe(place)
 
+    def _taken(self, tp: TP, state: Gather) -> Taken:
+        """What is to be published of a partition; of one that cannot be, how far it is."""
+        stopped = self._stopped.get(tp)
+        if stopped is None or stopped.can_publish:
+            try:
+                return state.take()
+            except Exception as error:
+                LOG.exception("%s: cannot be published", state.source)
+                self._stop(tp, repr(error), can_publish=False)
+        return state.standing()
+
     async def on_stop(self) -> None:
         self._ticked_ms = 0  # everybody's turn
         await self.on_tick()
@@ -277,14 +318,15 @@ class GatherPart(Part):
     async def _visitors(self) -> dict[str, visitors.Part]:
         """The sketches that other workers, or this one before, have left."""
         found: dict[str, visitors.Part] = {}
-        for record in await kafka.read_all(self.settings.kafka, self._named(topics.USERS)):
-            key = (record.key or b"").decode()
-            found.pop(key, None)
-            if record.value:
-                try:
-                    found[key] = visitors.decode(record.value)
-                except visitors.VisitorsError as error:
-                    LOG.warning("sketches at offset %d are passed over: %s", record.offset, error)
+        topic = self._named(topics.USERS)
+        for record in await kafka.read_all(self.settings.kafka, topic):
+            key = FOREIGN.read(topic, record.offset, key_of, record.key)
+            if key is None or not record.value:
+                found.pop(key or "", None)
+                continue
+            part = FOREIGN.read(topic, record.offset, visitors.decode, record.value)
+            if part is not None:
+                found[key] = part
         return found
 
     def _sketches(self, tp: TP, place: Position) -> list[Record]:
@@ -298,7 +340,11 @@ class GatherPart(Part):
         return [(topic, mine, visitors.encode(part), ()), *((topic, k, None, ()) for k in old)]
 
     def is_behind(self) -> bool:
-        return any(self._end(tp) > state.next_offset for tp, state in self._states.items())
+        return any(
+            self._end(tp) > state.next_offset
+            for tp, state in self._states.items()
+            if tp not in self._stopped
+        )
 
     def _note(self, kind: str, messages: int, before: Tally, after: Tally) -> None:
         metrics.READ.labels(kind).inc(messages)
@@ -316,7 +362,7 @@ class GatherPart(Part):
     def _records(self, tp: TP, source: Source, taken: Taken, now: int) -> list[Record]:
         """What there is to publish of a source partition."""
         kind = topics.KIND_OF[tp.topic]
-        read_ms = self._record_ms[tp]
+        read_ms, stopped = self._record_ms[tp], self._stopped.get(tp)
         head = pulse.Head(
             kind,
             source,
@@ -327,9 +373,11 @@ class GatherPart(Part):
             taken.watermark_ms,
             now,
             read_ms or None,
-            now - read_ms > self.settings.idle_ms,
+            stopped is not None or now - read_ms > self.settings.idle_ms,
             taken.tally,
             self._caught_up_ms.get(tp),
+            taken.gaps,
+            stopped.reason if stopped else None,
         )
         key, late = str(source), taken.late
         topic = self._named(topics.PULSES)

@@ -16,8 +16,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from fenghuo.schemas import pulse, status, topics, visitors
+from fenghuo.schemas import pulse, status, topics
 from fenghuo.schemas.campaign_reload import Applied, CampaignFile, Refused
+from fenghuo.schemas.foreign import FOREIGN, key_of
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
@@ -162,14 +163,14 @@ class JudgePart(Part):
         return True
 
     def _learn(self, record: ConsumerRecord) -> None:
-        self._learnt[(record.key or b"").decode("utf-8", "replace")] = record.value or b""
+        name = FOREIGN.read(topics.BASELINES, record.offset, key_of, record.key)
+        if name is not None:
+            self._learnt[name] = record.value or b""
 
     def _hear(self, record: ConsumerRecord) -> None:
         """A record of topic `status`; one that this version cannot read is passed over."""
-        try:
-            board = status.decode(record.value or b"")
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            log.warning("status at offset %d is no board: %s", record.offset, error)
+        board = FOREIGN.read(topics.STATUS, record.offset, status.decode, record.value or b"")
+        if board is None:
             return
         self._told += self._lead.hear(board, record.offset, time.monotonic())
         if self._told or (self._lead.speaks and self._led != self._lead.generation):
@@ -306,18 +307,12 @@ class JudgePart(Part):
 def see_users(judge: Judge, fetch: Fetch) -> None:
     """Show the judge a fetch of topic `users`."""
     for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
-        try:
-            if value:
-                judge.see_users(value)
-        except visitors.VisitorsError as error:
-            log.warning("sketches at offset %d are passed over: %s", offset, error)
+        if value:
+            FOREIGN.read(topics.USERS, offset, judge.see_users, value)
 
 
 def see(judge: Judge, value: bytes | None, offset: int) -> None:
     """Show the judge one record of topic `pulses`; one that is none is passed over."""
-    try:
-        head, rows = pulse.decode(value or b"")
-    except pulse.PulseError as error:
-        log.warning("skipped pulses offset %d: %s", offset, error)
-        return
-    judge.see(head, rows, offset)
+    frame = FOREIGN.read(topics.PULSES, offset, pulse.decode, value or b"", pulse.PULSE_STAMPS)
+    if frame is not None:
+        judge.see(*frame, offset)

@@ -24,6 +24,7 @@ import numpy as np
 from aiokafka import conn
 from aiokafka.consumer import fetcher as client
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -87,6 +88,42 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> Mapping[TP, Any]:
+        try:
+            return await self._fetched(consumer, active_partitions, timeout)
+        except aiokafka.errors.OffsetOutOfRangeError as error:
+            return await self._behind_gap(consumer, error.args[0])
+
+    async def _behind_gap(self, consumer: Any, places: Mapping[Any, int]) -> Mapping[TP, Fetch]:
+        """Records were deleted before they were read: go on at the first one that is there. The
+        part hears of it by a Fetch without records that begins behind the gap.
+        """
+        found: dict[TP, Fetch] = {}
+        firsts = await consumer.beginning_offsets(list(places))
+        for tp, offset in places.items():
+            first = firsts[tp]
+            if first <= offset:
+                die(f"{tp}: expected offset {offset}, the log is shorter: cut, or made anew")
+            consumer.seek(tp, first)
+            none = np.empty(0, np.int64)
+            found[TP(*tp)] = Fetch(none, (), none, first, first)
+        return found
+
+    async def hold(self, tp: TP) -> None:
+        """Fetch no more of this partition."""
+        self._ensure_consumer().pause(TopicPartition(*tp))
+
+    async def go_on(self, tp: TP, offset: int) -> None:
+        """Fetch it again, from there."""
+        consumer = self._ensure_consumer()
+        await self._seek_wait(consumer, {tp: offset})
+        consumer.resume(TopicPartition(*tp))
+
+    async def _fetched(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None,
+    ) -> Mapping[TP, Any]:
         if not self.consumer.flow_active:
             return {}
         fetcher = consumer._fetcher
@@ -120,6 +157,14 @@ class BatchConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> BatchThread:
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def hold(self, tp: TP) -> None:
+        """Fetch no more of this partition, until `go_on`."""
+        await self._thread.call_thread(self._thread.hold, tp)
+
+    async def go_on(self, tp: TP, offset: int) -> None:
+        """Fetch this partition again, from there."""
+        await self._thread.call_thread(self._thread.go_on, tp, offset)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every assigned partition; a failure ends the process, for Faust would go on without

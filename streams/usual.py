@@ -13,6 +13,7 @@ import msgspec
 
 from fenghuo.alerts.baseline import Baseline
 from fenghuo.alerts.rules import Reading
+from fenghuo.schemas import foreign
 from fenghuo.schemas.campaign_parts import Rule
 from fenghuo.streams.clocks import Clock
 from fenghuo.streams.reach import kinds_of, reach_s
@@ -105,7 +106,7 @@ class Usual:
             if kept.metric != repr(rule.metric):
                 return fresh  # another thing under the same name: nothing is known of it
             baseline = Baseline.load(rule.adaptive, step_ms, kept.dump)
-        except (ValueError, msgspec.MsgspecError):
+        except foreign.ERRORS:
             return fresh
         return _Learnt(baseline, step_ms, kept.last_ms)
 

@@ -22,7 +22,8 @@ from fenghuo.streams.archive import (
 )
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
-from fenghuo.streams.part_gather import coders, start, terms
+from fenghuo.streams.part_gather import coders, terms
+from fenghuo.streams.places import begin
 
 SECOND_MS = 1_000
 COMMON = {"region": "east", "channel": "app"}
@@ -50,7 +51,7 @@ def blocks(log: str, base_ms: int) -> dict[str, Block]:
     for kind, coder in coders(campaign).items():
         source = Source(log, TOPIC_OF[kind], 1)
         chosen = terms(settings, campaign)
-        state = Gather(source, Codec(coder), chosen, start(source, None, (0, 0), chosen))
+        state = Gather(source, Codec(coder), chosen, begin(source, (), (0, 0), chosen).place)
         regions = ["east", "west", "nowhere", "x\"'\\%"]
         values: list[bytes | None] = [
             event(kind, base_ms + 100 * i, i, region=regions[i % 4]) for i in range(20)

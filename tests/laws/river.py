@@ -17,7 +17,8 @@ from fenghuo.schemas.rows import parse
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.streams import lanes
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.gather import Gather, Taken, Terms
+from fenghuo.streams.gather import Gather
+from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.model import CUTS, Counted, Series, Values
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Record

@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import part_gather
 from fenghuo.streams.archive import Pulses, late_block
-from fenghuo.streams.gather import Gather, Taken, Terms
+from fenghuo.streams.gather import Gather
+from fenghuo.streams.places import begin
+from fenghuo.streams.taken import Taken, Terms
 from tests.laws.duty import campaign
 from tests.laws.model import CUTS, count, total
 from tests.laws.river import TERMS, Worker, beginning, fetch_of, source_of
@@ -108,15 +111,15 @@ def test_another_lateness_counts_every_event_once_or_is_refused(
         Record(i, START_MS + 6_000, single({**SAMPLES["complaint"], "ts": START_MS + ts}))
         for i, ts in enumerate((6_000, 500))
     ]
-    table, found = Table(), None
+    table, found = Table(), list[Position]()
     for lateness_ms in (before_ms, after_ms):
         terms = part_gather.terms(Settings(lateness_ms=lateness_ms), campaign())
-        try:
-            begin = part_gather.start(source_of("complaint"), found, (0, 2), terms)
-        except part_gather.StartError:
+        begun = begin(source_of("complaint"), found, (0, 2), terms)
+        if begun.stopped:
             return
-        counted(table, "complaint", records, epoch=begin.epoch, labels=LABELS, terms=terms)
-        found = replace(begin, offset=2)
+        place = begun.place
+        counted(table, "complaint", records, epoch=place.epoch, labels=LABELS, terms=terms)
+        found = [replace(place, offset=2)]
     everything = [rows for _, rows in table.seconds().values()]
     everything += [{series: values} for series, values in table.late_rows.values()]
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from fenghuo.schemas.batch import Batch
 from fenghuo.streams import frames, gather
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.gather import Gather, Taken
+from fenghuo.streams.gather import Gather
+from fenghuo.streams.taken import Taken
 from fenghuo.streams.users import Users
 from tests.laws.river import TERMS, beginning, codec_of, fetch_of, source_of
 from tests.laws.test_codec_laws import SAMPLES

@@ -17,7 +17,7 @@ from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.pulse import Rows
 from fenghuo.streams import lanes
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.gather import Taken
+from fenghuo.streams.taken import Taken
 from tests.laws.model import count
 from tests.laws.river import Worker, fetch_of, rows_by_second
 from tests.laws.test_gather_laws import STEPS, Step, drive

@@ -22,10 +22,12 @@ from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import lanes
 from fenghuo.streams.archive import Block, Pulses, late_block, refused_block, transition_block
-from fenghuo.streams.gather import Gather, Taken
+from fenghuo.streams.gather import Gather
 from fenghuo.streams.judge import Judge
-from fenghuo.streams.part_gather import coders, is_due, start, terms
+from fenghuo.streams.part_gather import coders, is_due, terms
 from fenghuo.streams.part_judge import BOARD_MS
+from fenghuo.streams.places import begin
+from fenghuo.streams.taken import Taken
 from tests.laws.duty import campaign
 from tests.laws.river import fetch_of
 from tests.laws.table import Table
@@ -65,14 +67,10 @@ class Broker:
         """Of each key only the newest records stay, as in a compacted topic."""
         self.positions = {key: found[-keep:] for key, found in self.positions.items()}
 
-    def newest_position(self, source: Source) -> Position | None:
-        """What a worker finds when a partition is assigned to it."""
-        best: Position | None = None
-        for data in self.positions.get(str(source), ()):
-            found = position.decode(data)
-            if found.wins(best):
-                best = found
-        return best
+    def known_positions(self, source: Source) -> list[Position]:
+        """What a worker finds when a partition is assigned to it, the best first."""
+        found = [position.decode(data) for data in self.positions.get(str(source), ())]
+        return sorted(found, key=lambda place: (place.epoch, place.offset), reverse=True)
 
 
 class GatherWorker:
@@ -93,9 +91,10 @@ class GatherWorker:
             source = Source(LOG, *place)
             log = self.broker.sources[place]
             bounds = (0, log[-1].offset + 1 if log else 0)
-            begin = start(source, self.broker.newest_position(source), bounds, TERMS)
+            begun = begin(source, self.broker.known_positions(source), bounds, TERMS)
+            assert begun.stopped is None, begun
             kind = topics.KIND_OF[place[0]]
-            self.states[place] = Gather(source, self.codecs[kind], TERMS, begin)
+            self.states[place] = Gather(source, self.codecs[kind], TERMS, begun.place)
             self.record_ms[place] = self.head_ms[place] = 0
 
     def on_fetch(self, place: Place, records: Sequence[Record], now_ms: int) -> None:

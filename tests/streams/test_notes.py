@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from fenghuo.schemas.gaps import NO_GAPS
 from fenghuo.schemas.status import Behind, Board
 from fenghuo.streams import notes
 from tests.streams.test_judge import scene_board
@@ -39,3 +40,25 @@ def test_notes_are_few_however_many_sources_are_late() -> None:
     many = [Behind(f"orders/{n}", 60_000) for n in range(1_000)]
 
     assert len(notes.of(board(*many))) == notes.NOTES_MAX
+
+
+def test_a_stopped_partition_is_named_first_with_its_offset_and_how_to_pass_over_it() -> None:
+    made = board(Behind("orders/1", 60_000))
+    head = replace(made.heads[0], next_offset=17, stopped="IndexError('x')")
+    note = notes.of(replace(made, heads=(head, *made.heads[1:])))[0]
+
+    assert note.code == "partition_stopped"
+    assert f"partition {head.source} is stopped at offset 17" in note.en
+    assert f"分区 {head.source} 停在 offset 17" in note.zh
+    assert "fenghuo dlq skip" in note.cure
+
+
+def test_deleted_records_are_named_with_their_offsets() -> None:
+    made = board()
+    head = replace(made.heads[0], gaps=NO_GAPS.plus(40, 50).plus(90, 93))
+    (note,) = notes.of(replace(made, heads=(head, *made.heads[1:])))
+
+    assert (note.code, note.where) == ("records_gone", str(head.source))
+    assert "13 offsets" in note.en
+    assert "90 to 92" in note.en
+    assert "13 个 offset" in note.zh

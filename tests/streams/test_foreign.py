@@ -1,0 +1,175 @@
+"""Foreign records on our own topics: every reader passes them over, counts them and goes on."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fenghuo.api.board import Latest
+from fenghuo.api.crowd import Crowd
+from fenghuo.api.reader import Reader
+from fenghuo.schemas import letters, pulse, skips, topics
+from fenghuo.schemas.foreign import FOREIGN
+from fenghuo.schemas.letters import Letter
+from fenghuo.schemas.settings import Settings
+from fenghuo.schemas.skips import Skip
+from fenghuo.schemas.warning import Transition
+from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.judge import Judge
+from fenghuo.streams.part_archive import ArchivePart
+from fenghuo.streams.part_judge import see, see_users
+from tests.laws.duty import campaign
+from tests.laws.river import source_of
+from tests.schemas.test_pulse import head_of, rows_of
+
+LETTER = Letter(source_of("order"), 7, 0, "not_json", "expected {", 5, b"x")
+MOVED = Transition("r", "total", 1, 1, 0, 2, 5, 1.0, 9, None, "why")
+(FRAME,) = pulse.encode(head_of(), rows_of())
+
+
+def frame(**changes: Any) -> bytes:
+    """A frame with another head or other columns, as somebody else might write one."""
+    with pa.ipc.open_stream(FRAME) as reader:
+        table = reader.read_all()
+    metadata = dict(table.schema.metadata)
+    head = msgspec.json.decode(metadata[b"head"]) | changes.pop("head", {})
+    metadata[b"head"] = msgspec.json.encode(head)
+    for name, column in changes.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    sink = pa.BufferOutputStream()
+    table = table.replace_schema_metadata(metadata)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+SIZE = len(rows_of())
+(LATE,) = pulse.encode(
+    head_of(),
+    msgspec.structs.replace(rows_of(), stamp={"offset": np.arange(SIZE), "idx": np.arange(SIZE)}),
+)
+GARBAGE: dict[str, bytes | None] = {
+    "tombstone": None,
+    "object": b'{"id": 7}',
+    "bytes": b"\xff\x00\xfe",
+    "deep": b'{"source":' + b"[" * 200_000,
+    "list": b"[]",
+}
+BAD_FRAMES: dict[str, bytes | None] = GARBAGE | {
+    "late rows": LATE,
+    "a kind there is not": frame(head={"kind": "refund"}),
+    "a topic there is not": frame(head={"source": {"log": "x", "topic": "y", "partition": 0}}),
+    "a partition below 0": frame(head={"source": {"log": "x", "topic": "orders", "partition": -1}}),
+    "an offset below 0": frame(head={"next_offset": -1}),
+    "an epoch no version holds": frame(head={"epoch": 1 << 20}),
+    "seconds with nulls": frame(second_ms=pa.array([None] * SIZE, pa.int64())),
+    "seconds in words": frame(second_ms=pa.array(["now"] * SIZE)),
+    "versions that are fractions": frame(version=pa.array([0.5] * SIZE)),
+}
+
+
+@pytest.fixture(autouse=True)
+def anew() -> Iterator[None]:
+    FOREIGN.passed.clear()
+    yield
+    FOREIGN.passed.clear()
+
+
+def fetch_of(*values: bytes | None) -> Fetch:
+    many = len(values)
+    return Fetch(np.arange(many), values, np.zeros(many, np.int64), 0, many)
+
+
+@pytest.mark.parametrize("name", BAD_FRAMES)
+def test_the_judge_passes_over_what_is_no_pulse(name: str) -> None:
+    judge = Judge(campaign())
+    see(judge, BAD_FRAMES[name], 5)
+    see(judge, FRAME, 6)
+
+    assert FOREIGN.passed == {"pulses": 1}
+    assert len(judge.grade(1_794_326_402_000, 7)[0].heads) == 1
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_the_judge_passes_over_what_is_no_sketch(name: str) -> None:
+    see_users(Judge(campaign()), fetch_of(GARBAGE[name]))
+
+    assert FOREIGN.passed == ({} if GARBAGE[name] is None else {"users": 1})
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_the_judge_learns_anew_where_a_baseline_cannot_be_read(name: str) -> None:
+    rules = [rule for rule in campaign().rules if rule.adaptive]
+    left = {f"{rule.id}|total": GARBAGE[name] or b"" for rule in rules}
+
+    assert Judge(campaign(), left=left).grade(0, 0)[0].level is None
+
+
+@pytest.mark.parametrize("name", BAD_FRAMES)
+def test_the_archive_passes_over_what_is_none_of_its_rows(name: str) -> None:
+    archive = ArchivePart(Settings())
+    bad = BAD_FRAMES[name] or b""
+    archive._take(topics.PULSES, bad, (), 1)
+    archive._take(topics.PULSES, FRAME, (), 2)
+    archive._take(topics.LATE, FRAME if name == "late rows" else bad, (), 3)
+    archive._take(topics.LATE, LATE, (), 4)
+
+    assert FOREIGN.passed == {"pulses": 1, "late": 1}
+    assert archive._held() == 2 * SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("partition", b"x"),
+        ("partition", b"-1"),
+        ("partition", b"99999999999"),
+        ("offset", b"99999999999999999999999"),
+        ("idx", b"-1"),
+        ("record_ms", b"\xff"),
+    ],
+)
+def test_the_archive_passes_over_letters_that_fit_no_table(name: str, value: bytes) -> None:
+    archive = ArchivePart(Settings())
+    data, headers = letters.to_record(LETTER)
+    archive._take(topics.REFUSED, data, [(k, value if k == name else v) for k, v in headers], 1)
+    archive._take(topics.REFUSED, data, (), 2)
+    archive._take(topics.REFUSED, data, headers, 3)
+
+    assert FOREIGN.passed == {"refused": 2}
+    assert archive._letters == [LETTER]
+
+
+@pytest.mark.parametrize("changes", [{"seq": -1}, {"at_ms": 2**63}, {"to_level": 1_000}])
+def test_the_archive_passes_over_transitions_that_fit_no_table(changes: dict[str, int]) -> None:
+    archive = ArchivePart(Settings())
+    bad = msgspec.json.encode(msgspec.to_builtins(MOVED) | changes)
+    for offset, value in enumerate((bad, b"", b"[]", msgspec.json.encode(MOVED))):
+        archive._take(topics.TRANSITIONS, value, (), offset)
+
+    assert FOREIGN.passed == {"transitions": 3}
+    assert archive._transitions == [MOVED]
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_the_api_passes_over_what_is_no_board_and_no_sketch(name: str) -> None:
+    record = SimpleNamespace(offset=5, key=b"\xff", value=GARBAGE[name])
+    Reader("", Latest(0), lambda: 0).take([record])
+    Crowd("", "users").take([record])
+
+    assert FOREIGN.passed["status"] == 1
+    assert FOREIGN.passed["users"] == (GARBAGE[name] is not None)
+
+
+def test_a_skip_is_read_and_what_is_none_is_passed_over() -> None:
+    skip = Skip(source_of("order"), 17, "poison", 5)
+    good = SimpleNamespace(offset=1, key=skip.key.encode(), value=skips.encode(skip))
+    others = [SimpleNamespace(offset=2, key=b"k", value=value) for value in GARBAGE.values()]
+    wrong = SimpleNamespace(offset=3, key=b"orders/0/18", value=skips.encode(skip))
+
+    assert skips.read([good, *others, wrong], "skips") == {source_of("order"): {17: "poison"}}
+    assert FOREIGN.passed == {"skips": len(others) + 1}
