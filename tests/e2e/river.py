@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,13 +59,12 @@ class River:
         for part in self.parts.values():
             part.stop()
 
-    def start(self, name: str, env: Mapping[str, str] | None = None) -> None:
-        """Start a part; `gather-2` is a second gather worker. env: what it alone has."""
+    def start(self, name: str) -> None:
+        """Start a part; `gather-2` is a second gather worker."""
         kind = name.partition("-")[0]
         if name not in self.parts:
             command = [sys.executable, "-m", "fenghuo.streams", "run", kind]
-            env = self.env | dict(env or {})
-            self.parts[name] = Process(name, command, self.folder / f"{name}.log", env)
+            self.parts[name] = Process(name, command, self.folder / f"{name}.log", self.env)
         self.parts[name].start()
 
     def kill(self, name: str) -> None:
