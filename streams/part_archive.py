@@ -7,12 +7,15 @@ this part never ends for it. Rows that no store can take are passed over, one by
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from typing import Any
 
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from fenghuo.schemas import pulse, tables, topics
@@ -94,12 +97,12 @@ class ArchivePart(Part):
         self._late.clear()
         self._letters.clear()
         self._transitions.clear()
+        self._next, self._committed = {}, {}
         if not assigned:
             return {}
         parts = [(tp.topic, tp.partition) for tp in assigned]
         found = await kafka.committed(self.settings.kafka, self.app.conf.id, parts)
         bounds = await kafka.bounds(self.settings.kafka, parts)
-        self._next = {}
         for tp in assigned:
             first, end = bounds[tp.topic, tp.partition]
             # what retention took is gone; a log that begins anew is read from its beginning
@@ -228,8 +231,13 @@ class ArchivePart(Part):
         changed = {
             tp: offset for tp, offset in safe.items() if offset > self._committed.get(tp, -1)
         }
-        if changed:
-            await self.app.consumer._thread.commit(changed)
+        if not changed:
+            return
+        thread = self.app.consumer._thread
+        offsets = {TopicPartition(tp.topic, tp.partition): at for tp, at in changed.items()}
+        # asked of the client itself: Faust ends the part when a rebalance was quicker
+        with contextlib.suppress(CommitFailedError, IllegalStateError):
+            await thread.call_thread(thread._consumer.commit, offsets)
             self._committed.update(changed)
 
     async def _try(self, what: str, act: Callable[[Store], None]) -> None:
