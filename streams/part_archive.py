@@ -114,7 +114,7 @@ class ArchivePart(Part):
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         name = self._kept[tp.topic]
         for i, value in enumerate(fetch.values):
-            self._take(name, value or b"", fetch.headers.get(i, ()), int(fetch.offsets[i]))
+            self._take(name, value or b"", fetch.headers_of(i), int(fetch.offsets[i]))
         self._next[tp] = fetch.next_offset
         if len(fetch.record_ms):
             self._unstored.read(tp, fetch.next_offset, int(fetch.record_ms.min()))

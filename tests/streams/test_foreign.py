@@ -1,5 +1,6 @@
 """Foreign records on our own topics: every reader passes them over, counts them and goes on."""
 
+import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from faust.types import TP
 
 from fenghuo.api.board import Latest
 from fenghuo.api.crowd import Crowd
@@ -25,6 +27,7 @@ from fenghuo.streams.part_judge import see, see_users
 from tests.laws.duty import campaign
 from tests.laws.river import source_of
 from tests.schemas.test_pulse import head_of, rows_of
+from tests.streams.test_records import batch, read
 
 LETTER = Letter(source_of("order"), 7, 0, "not_json", "expected {", 5, b"x")
 MOVED = Transition("r", "total", 1, 1, 0, 2, 5, 1.0, 9, None, "why")
@@ -141,6 +144,16 @@ def test_the_archive_passes_over_letters_that_fit_no_table(name: str, value: byt
     archive._take(topics.REFUSED, data, headers, 3)
 
     assert FOREIGN.passed == {"refused": 2}
+    assert archive._letters == [LETTER]
+
+
+def test_the_archive_takes_a_letter_as_the_transport_reads_it() -> None:
+    """Most headers are read when they are asked for; those of a letter are its half."""
+    archive = ArchivePart(Settings())
+    fetch = read(batch(0, [(None, *letters.to_record(LETTER))]))
+    asyncio.run(archive.on_fetch(TP(topics.REFUSED, 0), fetch))
+
+    assert FOREIGN.passed == {}
     assert archive._letters == [LETTER]
 
 
