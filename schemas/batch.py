@@ -69,6 +69,12 @@ class Batch(msgspec.Struct, frozen=True):
         return len(self.ts)
 
     @classmethod
+    def of(cls, refusal: Refusal) -> "Batch":
+        """A refusal and no event."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, none, none, none, none, (refusal,))
+
+    @classmethod
     def join(cls, parts: "Sequence[Batch]") -> "Batch":
         """One batch of several, in order."""
         if len(parts) == 1:

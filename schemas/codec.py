@@ -7,17 +7,20 @@ the plain form and is silent about others; those are decoded one by one.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 
 import msgspec
 import numpy as np
 
+from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Batch, Refusal
 from fenghuo.schemas.coding import Coder, buckets_of
 from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, FIELDS, Event
-from fenghuo.schemas.frame import FRAME_MAGIC, Frame, FrameReader
+from fenghuo.schemas.frame import FRAME_MAGIC, Frame, FrameReader, split_frame
 from fenghuo.schemas.messages import Messages
 from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X
+from fenghuo.schemas.refusals import ALONE_MAX, refusals
 from fenghuo.schemas.scan import Scan
 from fenghuo.schemas.tokens import hash_of
 
@@ -62,20 +65,36 @@ class Codec:
         begin = 0
         for at in _frames(messages):
             if at > begin:
-                yield self._json(messages[begin:at], begin)
+                yield self._safely(messages[begin:at], begin)
             yield self._frames.read(messages.view(at), at)
             begin = at + 1
         if begin < len(messages):
-            yield self._json(messages[begin:], begin)
+            yield self._safely(messages[begin:], begin)
 
-    def split(self, value: bytes) -> Callable[[int], bytes]:
-        """A message that `decode` accepted, split once; the function gives the bytes of one of its
+    def split(self, value: bytes) -> Callable[[Ints], bytes]:
+        """A message that `decode` read, split once; the function gives the bytes of some of its
         events, to go to the dead letters with.
         """
         if value[:4] == FRAME_MAGIC:
-            return self._frames.split(value)
+            return split_frame(value)
         parts = self._split(value)
-        return lambda idx: value if isinstance(parts, Refusal) else bytes(parts[idx])
+        return (
+            (lambda rows: value) if isinstance(parts, Refusal) else partial(_joined, value, parts)
+        )
+
+    def _safely(self, messages: Messages, first: int) -> Batch:
+        """The same as _json. What breaks it is a defect of ours: the message that does is found by
+        halves and refused, and its neighbours count.
+        """
+        try:
+            return self._json(messages, first)
+        except Exception as error:
+            half = len(messages) // 2
+            if half:
+                parts = (self._safely(messages[:half], first),)
+                return Batch.join([*parts, self._safely(messages[half:], first + half)])
+            detail = f"a defect of fenghuo: {type(error).__name__}: {error}"[:DETAIL_CHARS_MAX]
+            return Batch.of(Refusal(first, 0, "cannot_read", detail, messages[0] or b""))
 
     def _json(self, messages: Messages, first: int) -> Batch:
         """Messages without frames among them, which are numbered from first."""
@@ -111,8 +130,22 @@ class Codec:
         if isinstance(parts, Refusal):
             run.refusals.append(msgspec.structs.replace(parts, message=message))
             return
+        bad: dict[str, _Bad] = {}
         for idx, part in enumerate(parts):
-            self._event(message, idx, bytes(part), run)
+            why = self._event(message, idx, bytes(part), run)
+            if why is not None:
+                bad.setdefault(why[0], _Bad()).add(idx, why[1])
+        data_of = partial(_joined, value, parts)
+        made = [
+            one
+            for reason, found in bad.items()
+            for one in refusals(
+                *(message, np.array(found.rows, np.int64), reason),
+                found.details.__getitem__,
+                data_of=data_of,
+            )
+        ]
+        run.refusals += sorted(made, key=lambda refusal: refusal.idx)
 
     def _split(self, value: bytes) -> Sequence[bytes | msgspec.Raw] | Refusal:
         """A message as the texts of its events: one, one a line, or one an element."""
@@ -145,31 +178,28 @@ class Codec:
             return False
         return True
 
-    def _event(self, message: int, idx: int, text: bytes, run: "_Run") -> None:
+    def _event(
+        self, message: int, idx: int, text: bytes, run: "_Run"
+    ) -> tuple[str, str | Exception] | None:
+        """One event; else the reason why it is none, and what to say of it."""
         if len(text) > EVENT_BYTES_MAX:
-            detail = f"{len(text)} bytes, most are {EVENT_BYTES_MAX}"
-            run.refusals.append(Refusal(message, idx, "too_large", detail, text))
-            return
+            return "too_large", f"{len(text)} bytes, most are {EVENT_BYTES_MAX}"
         if is_deep(text):
-            run.refusals.append(
-                Refusal(message, idx, "too_deep", f"more than {DEPTH_MAX} brackets deep", text)
-            )
-            return
+            return "too_deep", f"more than {DEPTH_MAX} brackets deep"
         try:
             event = self._one.decode(text)
             run.unknown_fields += sum(
                 1 for name in self._names.decode(text) if name not in self._known
             )
         except msgspec.ValidationError as error:
-            reason = "not_an_event" if "Expected `object`, got" in str(error) else "schema"
-            run.refusals.append(_refusal(reason, error, text, message, idx))
+            return "not_an_event" if "Expected `object`, got" in str(error) else "schema", error
         except _BROKEN as error:
-            run.refusals.append(_refusal("not_json", error, text, message, idx))
-        else:
-            run.message.append(message)
-            run.idx.append(idx)
-            run.events.append(event)
-            self._scan.learn(event)
+            return "not_json", error
+        run.message.append(message)
+        run.idx.append(idx)
+        run.events.append(event)
+        self._scan.learn(event)
+        return None
 
     def _batch(self, run: "_Run", first: int) -> Batch:
         """What was decoded one by one; its messages are numbered from first."""
@@ -186,29 +216,44 @@ class Codec:
             cell = cell * self.coder.buckets + buckets_of(latency)
         users = map(attrgetter("user_id"), events)
         user = np.fromiter(map(_user, users), np.int64, size)
-        refusals = tuple(
+        refused = tuple(
             msgspec.structs.replace(refusal, message=refusal.message + first)
             for refusal in run.refusals
         )
         message, idx = (np.array(column, np.int64) for column in (run.message, run.idx))
-        return Batch(message + first, idx, ts, cell, x, user, refusals, run.unknown_fields)
+        return Batch(message + first, idx, ts, cell, x, user, refused, run.unknown_fields)
 
 
 class EventBytes:
-    """The bytes of single events of some messages; each message is split once, however many are
-    asked.
+    """The bytes of events of some messages; a message is split once, however often it is asked for
+    in a row.
     """
 
     def __init__(self, codec: Codec, values: Sequence[bytes | None]) -> None:
         self._codec = codec
         self._values = values
-        self._split: dict[int, Callable[[int], bytes]] = {}
+        self._message = -1
+        self._some: Callable[[Ints], bytes] = _nothing
 
-    def of(self, message: int, idx: int) -> bytes:
-        """One event as bytes that mean it alone."""
-        if message not in self._split:
-            self._split[message] = self._codec.split(self._values[message] or b"")
-        return self._split[message](idx)
+    def of(self, message: int, rows: Ints) -> bytes:
+        """Some events of a message as bytes that mean them alone."""
+        if message != self._message:
+            self._some = self._codec.split(self._values[message] or b"")
+            self._message = message
+        return self._some(rows)
+
+
+def _nothing(rows: Ints) -> bytes:
+    raise IndexError(f"no message to take events {rows} of")
+
+
+def _joined(value: bytes, parts: Sequence[bytes | msgspec.Raw], rows: Ints) -> bytes:
+    """Some events of a message, as a message of the same form."""
+    if len(rows) == 1:
+        return bytes(parts[int(rows[0])])
+    some = [bytes(parts[row]) for row in rows.tolist()]
+    is_array = value.lstrip()[:1] == b"["
+    return b"[" + b",".join(some) + b"]" if is_array else b"\n".join(some)
 
 
 def _frames(messages: Messages) -> list[int]:
@@ -255,5 +300,19 @@ class _Run:
         self.unknown_fields = 0
 
 
-def _refusal(reason: str, error: Exception, data: bytes, message: int = 0, idx: int = 0) -> Refusal:
-    return Refusal(message, idx, reason, str(error)[:DETAIL_CHARS_MAX], data)
+class _Bad:
+    """Events of one message that were refused for one reason."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.details: dict[int, str] = {}
+
+    def add(self, row: int, why: str | Exception) -> None:
+        """The next one."""
+        self.rows.append(row)
+        if len(self.rows) <= ALONE_MAX:  # of more only the first is told
+            self.details[row] = str(why)
+
+
+def _refusal(reason: str, error: Exception, data: bytes) -> Refusal:
+    return Refusal(0, 0, reason, str(error)[:DETAIL_CHARS_MAX], data)

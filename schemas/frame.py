@@ -29,6 +29,8 @@ from fenghuo.schemas.events import (
     LATENCY_MS_MAX,
 )
 from fenghuo.schemas.frame_codes import FrameCodes, FrameError
+from fenghuo.schemas.frame_sizes import check_sizes
+from fenghuo.schemas.refusals import refusals
 
 FRAME_MAGIC = b"\xff\xff\xff\xff"
 """How an Arrow IPC stream begins: the continuation mark."""
@@ -53,7 +55,7 @@ class Frame(msgspec.Struct, frozen=True):
     and has the code codes[index[i]]; a code of -1, or a value out of its bounds, makes no event.
 
     values: amount_fen, latency_ms, count, as the kind has them and the frame does; user: see Batch,
-    None where nobody is named; unknown_fields: of each row; alone: one row as a frame of its own.
+    None where nobody is named; unknown_fields: of each row; alone: some rows as a frame of theirs.
     """
 
     message: int
@@ -65,7 +67,7 @@ class Frame(msgspec.Struct, frozen=True):
     user: Column | None
     buckets: int
     unknown_fields: int
-    alone: Callable[[int], bytes]
+    alone: Callable[[Ints], bytes]
 
     def __len__(self) -> int:
         return len(self.dt)
@@ -100,17 +102,20 @@ class Frame(msgspec.Struct, frozen=True):
         )
         if not bad.any():
             return batch
-        refusals = tuple(
-            Refusal(
-                self.message,
-                i,
-                "schema",
-                f"row {i}: a label or value out of bounds",
-                self.alone(i),
-            )
-            for i in (np.flatnonzero(bad) + start).tolist()
+        found = refusals(
+            *(self.message, np.flatnonzero(bad) + start, "schema"),
+            self._why,
+            data_of=self.alone,
         )
-        return msgspec.structs.replace(batch.only(~bad), refusals=refusals)
+        return msgspec.structs.replace(batch.only(~bad), refusals=tuple(found))
+
+    def _why(self, row: int) -> str:
+        """What is wrong with a row."""
+        for name, column in self.values.items():
+            low, high = BOUNDS[name]
+            if not low <= int(column[row]) <= high:
+                return f"row {row}: {name} is {column[row]}, expected {low} to {high}"
+        return f"row {row}: column code: its entry is no valid combination of labels"
 
 
 class FrameReader:
@@ -126,15 +131,11 @@ class FrameReader:
         """A frame, as message `message` of the fetch; a batch of one refusal when it is none."""
         try:
             return self._read(value, message)
-        except (FrameError, pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-            detail = str(error)[:DETAIL_CHARS_MAX]
-            return _nothing(Refusal(message, 0, "frame", detail, value.tobytes()))
-
-    def split(self, value: bytes) -> Callable[[int], bytes]:
-        """A frame opened once; the function gives one row as a frame of its own."""
-        rows, schema = _open(value)
-        rows.validate(full=True)
-        return partial(_alone, rows, schema)
+        except Exception as error:  # Arrow has many types, and more ways to say what it lacks
+            known = isinstance(error, FrameError | pa.ArrowInvalid | OSError)
+            detail = str(error) if known else f"{type(error).__name__}: {error}"
+            detail = detail[:DETAIL_CHARS_MAX]
+            return Batch.of(Refusal(message, 0, "frame", detail, value.tobytes()))
 
     def _read(self, value: Letters, message: int) -> Frame:
         rows, schema = _open(value)
@@ -149,13 +150,10 @@ class FrameReader:
         user = None
         if "user_id" in schema.names and pa.types.is_integer(schema.field("user_id").type):
             user = _ints(rows, "user_id")
-        for name, column in zip(schema.names, rows.columns, strict=True):
-            if not (name == "code" or pa.types.is_integer(column.type)):
-                column.validate(full=True)  # it may come into a dead letter
         return Frame(
             *(message, base_ms, dt, index, codes, values, user, self._coder.buckets),
             len(set(schema.names) - {*_READ, *names}),
-            partial(_alone, rows, schema),
+            partial(_some, rows),
         )
 
     def _coded(self, rows: pa.RecordBatch) -> tuple[Column, Ints]:
@@ -174,37 +172,63 @@ class FrameReader:
         return index, codes
 
 
+def split_frame(value: bytes) -> Callable[[Ints], bytes]:
+    """A frame that was read before, opened once; the function gives some rows as one of theirs."""
+    rows, _ = _open(value)
+    rows.validate(full=True)
+    return partial(_some, rows)
+
+
 def _open(value: bytes | Letters) -> tuple[pa.RecordBatch, pa.Schema]:
-    with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
+    """The columns that are read, and the schema of all: others are not looked at, whatever they
+    are.
+    """
+    buffer = pa.py_buffer(value)
+    check_sizes(memoryview(buffer))
+    schema = pa.ipc.read_schema(buffer)
+    wanted = [at for at, field in enumerate(schema) if _is_read(field)]
+    options = pa.ipc.IpcReadOptions(included_fields=wanted)
+    with pa.ipc.open_stream(buffer, options=options) as reader:
         batches = list(islice(reader, 2))
-        if len(batches) != 1:
-            raise FrameError(f"expected one record batch, got {len(batches) or 'none'}")
-        (rows,) = batches
-        if rows.num_rows > EVENTS_PER_MESSAGE_MAX:
-            raise FrameError(f"{rows.num_rows} rows, most are {EVENTS_PER_MESSAGE_MAX}")
-        if not rows.num_rows:
-            raise FrameError("a frame without rows")
-        rows.validate()  # the rest of it is looked at where it is read
-        return rows, reader.schema
+    if len(batches) != 1:
+        raise FrameError(f"expected one record batch, got {len(batches) or 'none'}")
+    (rows,) = batches
+    if rows.num_rows > EVENTS_PER_MESSAGE_MAX:
+        raise FrameError(f"{rows.num_rows} rows, most are {EVENTS_PER_MESSAGE_MAX}")
+    if not rows.num_rows:
+        raise FrameError("a frame without rows")
+    rows.validate()  # the rest of it is looked at where it is read
+    return rows, schema
 
 
-def _alone(rows: pa.RecordBatch, schema: pa.Schema, idx: int) -> bytes:
-    """One row as a frame of its own, with a table of its own, for the dead letters."""
-    columns = [_shortened(column) for column in rows.slice(idx, 1).columns]
+def _is_read(field: pa.Field) -> bool:
+    """Whether a column is looked at."""
+    return field.name in {"dt", "code", *BOUNDS} or (
+        field.name == "user_id" and pa.types.is_integer(field.type)
+    )
+
+
+def _some(rows: pa.RecordBatch, some: Ints) -> bytes:
+    """Rows as a frame of their own, with a table of their own, for the dead letters."""
+    taken = rows.take(pa.array(some))
+    columns = [_shortened(column) for column in taken.columns]
     sink = pa.BufferOutputStream()
-    row = pa.record_batch(columns, names=schema.names).replace_schema_metadata(schema.metadata)
-    with pa.ipc.new_stream(sink, row.schema) as writer:
-        writer.write_batch(row)
+    made = pa.record_batch(columns, names=rows.schema.names)
+    made = made.replace_schema_metadata(rows.schema.metadata)
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if len(some) > 1 else None)
+    with pa.ipc.new_stream(sink, made.schema, options=options) as writer:
+        writer.write_batch(made)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
 def _shortened(column: pa.Array) -> pa.Array:
-    """One value without the rest of the frame's table."""
+    """Without what nobody uses of the frame's table."""
     if not pa.types.is_dictionary(column.type) or column.null_count:
         return column
-    table = column.dictionary.take(pa.array([column.indices[0].as_py()]))
-    return pa.DictionaryArray.from_arrays(pa.array([0], column.type.index_type), table)
+    used, index = np.unique(column.indices.to_numpy(zero_copy_only=True), return_inverse=True)
+    indices = pa.array(index, column.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(pa.array(used)))
 
 
 def _head(schema: pa.Schema) -> tuple[str, int]:
@@ -239,8 +263,3 @@ def _ints(rows: pa.RecordBatch, name: str) -> Column:
     ):
         raise FrameError("column dt: out of bounds")
     return found
-
-
-def _nothing(refusal: Refusal) -> Batch:
-    none = np.empty(0, np.int64)
-    return Batch(none, none, none, none, none, none, (refusal,))

@@ -12,6 +12,8 @@ from fenghuo.schemas.coding import Coder
 from fenghuo.schemas.events import ID_CHARS_MAX
 
 CODES_MAX = 65_536
+CODES_BYTES_MAX = 4 << 20
+"""Most bytes of a table: that of a campaign with a thousand combinations has some 100 KiB."""
 _REMEMBERED_MAX = 64
 _STATUS = frozenset({"created", "paid", "failed", "cancelled", "refunded", "shipped", "delivered"})
 _OPTIONAL = ("promotion", "user_tier", "acquisition", "new_user", "repeat")
@@ -94,6 +96,8 @@ def _check(dictionary: pa.Array) -> None:
     """Whether this can be a table, and all that lies in it may be looked at."""
     if len(dictionary) > CODES_MAX:
         raise FrameError(f"column code: {len(dictionary)} entries, most are {CODES_MAX}")
+    if dictionary.nbytes > CODES_BYTES_MAX:
+        raise FrameError(f"column code: {dictionary.nbytes} bytes, most are {CODES_BYTES_MAX}")
     if not pa.types.is_struct(dictionary.type):
         raise FrameError(f"column code: expected a dictionary of structs, got {dictionary.type}")
     for field in dictionary.type:

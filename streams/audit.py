@@ -127,6 +127,11 @@ class Ledger:
         for refusal in batch.refusals:
             self.events += refusal.count
             self.refused[int(fetch.offsets[refusal.message])] += refusal.count
+        for lost in fetch.unreadable:
+            self.events += lost.events
+            self.refused[lost.first] += lost.events
+        if not len(batch):
+            return
         frame = self._frame(fetch, batch)
         in_time = (pl.col("ts") >= TS_MIN_MS) & (pl.col("ts") <= pl.col("limit_ms"))
         repeated = self._repeated(fetch, set(frame.filter(in_time)["message"].to_list()))

@@ -61,14 +61,19 @@ def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -
 def replay(settings: Settings, *, reason: str | None, source: str | None, as_json: bool) -> int:
     """Send letters back to their partition, marked with their source; gather counts each once."""
     try:
-        sent = asyncio.run(_replay(settings, reason, source))
+        sent, cut = asyncio.run(_replay(settings, reason, source))
     except kafka.KafkaDown as error:
         print(f"dlq: {error}", file=sys.stderr)
         return 2
     if as_json:
-        print(json.dumps({"replayed": sent}))
+        print(json.dumps({"replayed": sent, "not_whole": cut}))
     else:
         print(f"{sent} letters sent again; what was counted before is refused as already_replayed")
+        if cut:
+            print(
+                f"{cut} letters hold only the beginning of what was refused: send these again"
+                " from where they came; `fenghuo dlq list` names their places"
+            )
     return 0
 
 
@@ -77,7 +82,8 @@ async def _existing(settings: Settings) -> list[Letter]:
     return await _letters(settings)
 
 
-async def _replay(settings: Settings, reason: str | None, source: str | None) -> int:
+async def _replay(settings: Settings, reason: str | None, source: str | None) -> tuple[int, int]:
+    """How many letters were sent again, and how many are not whole and so were not."""
     log = await kafka.prepare(settings)
     chosen: dict[Any, Letter] = {}
     for letter in await _letters(settings):
@@ -89,12 +95,13 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
             and (source is None or place.startswith(f"{source}/"))
         ):
             chosen.setdefault((letter.source, letter.first), letter)
+    whole = [letter for letter in chosen.values() if can_replay(letter)]
     producer = aiokafka.AIOKafkaProducer(
         bootstrap_servers=settings.kafka, max_request_size=topics.MESSAGE_BYTES_MAX
     )
     await producer.start()
     try:
-        for letter in chosen.values():
+        for letter in whole:
             await producer.send_and_wait(
                 letter.source.topic,
                 letter.data,
@@ -103,7 +110,12 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
             )
     finally:
         await producer.stop()
-    return len(chosen)
+    return len(whole), len(chosen) - len(whole)
+
+
+def can_replay(letter: Letter) -> bool:
+    """Whether its bytes are all that was refused, and mean events: a batch's do not."""
+    return not letter.is_cut and letter.reason != "unreadable"
 
 
 def _headers(letter: Letter, lane: Lane) -> list[tuple[str, bytes]]:

@@ -139,8 +139,9 @@ WHERE second_ms >= %(from_ms)s AND second_ms < %(to_ms)s AND p > 0
 GROUP BY `log`, `partition`, k1
 """
 _REFUSED = f"""
-SELECT `log`, `topic`, `partition`, count() AS events FROM (
-    SELECT DISTINCT `log`, `topic`, `partition`, `offset`, idx FROM {{table}} WHERE {_OLDER})
+SELECT `log`, `topic`, `partition`, sum(e) AS events FROM (
+    SELECT `log`, `topic`, `partition`, any(`count`) AS e FROM {{table}} WHERE {_OLDER}
+    GROUP BY `log`, `topic`, `partition`, `offset`, idx)
 GROUP BY `log`, `topic`, `partition`
 """
 

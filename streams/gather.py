@@ -7,25 +7,32 @@ broker.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from fenghuo.schemas import marks
 from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec, EventBytes
-from fenghuo.schemas.events import TS_MIN_MS
 from fenghuo.schemas.frame import Frame
-from fenghuo.schemas.letters import Letter, cut, origin_of, replay_of
+from fenghuo.schemas.letters import Letter, replay_of
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Rows, Source, Tally, no_rows
-from fenghuo.schemas.rows import parse
+from fenghuo.schemas.refusals import refusals
 from fenghuo.streams import windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
-from fenghuo.streams.limits import BY_CLOCK, Limits
-from fenghuo.streams.published import compact, late_rows, pulse_rows, skipped_letter
+from fenghuo.streams.limits import Limits
+from fenghuo.streams.out_of_time import by_message, out_of_time
+from fenghuo.streams.published import (
+    compact,
+    late_rows,
+    pulse_rows,
+    refused_letters,
+    skipped_letter,
+    unreadable_letter,
+)
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.undo import Kept
@@ -35,6 +42,8 @@ ROW_BYTES = 64
 """About what a held row takes."""
 ROWS_MIN = 1_024
 """Rows of a frame that emptying the table of the short way must be good for."""
+LETTERS_BYTES_MAX = 16 << 20
+"""Bytes of dead letters between two `take`s beyond which each keeps a beginning only."""
 REPLAYED_MAX = 10_000
 """Most replayed dead letters a partition remembers; more replays are refused, for they could count
 twice.
@@ -51,7 +60,10 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 _KEPT = Kept(
-    values=("next_offset", "tally", "pending", "_frontier_ms", "_replayed", "_fetches"),
+    values=(
+        *("next_offset", "tally", "pending", "_frontier_ms", "_replayed", "_fetches"),
+        "_letter_bytes",
+    ),
     tables=("_opened", "_version", "_changed", "_marks"),
     lists=("_chunks", "_late", "_letters"),
 )
@@ -90,6 +102,7 @@ class Gather:
         self._changed: set[int] = set()
         self._late: list[tuple[Ints, Ints, Ints, Ints, Ints]] = []
         self._letters: list[Letter] = []
+        self._letter_bytes = 0
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
         self._adder, self._frames = Adder(), FrameAdder()
@@ -120,13 +133,14 @@ class Gather:
 
     def skip(self, fetch: Fetch, reason: str) -> None:
         """Pass over a fetch of one record by hand: one refused event, whatever is in it."""
-        letter = skipped_letter(self.source, fetch, reason)
-        self._letters.append(letter)
-        self.pending += 1 + len(letter.data) // ROW_BYTES
+        self._write(skipped_letter(self.source, fetch, reason))
         self.tally = self.tally.plus(Tally(refused=1))
         self.next_offset = fetch.next_offset
 
     def _count_all(self, fetch: Fetch, now_ms: int) -> None:
+        for lost in fetch.unreadable:
+            self._write(unreadable_letter(self.source, lost))
+            self.tally = self.tally.plus(Tally(refused=lost.events))
         if not fetch.values:  # all of it was another lane's, or marks of transactions
             self.next_offset = fetch.next_offset
             return
@@ -184,20 +198,20 @@ class Gather:
 
     def _add(self, fetch: Fetch, batch: Batch, limit_ms: Ints) -> None:
         self._settle(fetch)  # before what comes later in the log
-        refusals = list(batch.refusals)
+        refused = list(batch.refusals)
         sifted = self._sift(batch, limit_ms)
         if sifted.past or sifted.future or fetch.headers:
-            batch = self._in_time(fetch, batch, sifted.fate, refusals, limit_ms=limit_ms)
+            batch = self._in_time(fetch, batch, sifted.fate, refused, limit_ms=limit_ms)
             if fetch.headers:
-                batch = self._without_repeats(fetch, batch, refusals)
+                batch = self._without_repeats(fetch, batch, refused)
             sifted = self._sift(batch, limit_ms)
-        self._refuse(fetch, refusals)
+        self._refuse(fetch, refused)
         if self._users is not None:
             code = batch.cell // self._codec.coder.buckets
             self._users.add(self._codec.coder.visitors(), batch.ts, code, batch.user)
         self._frontier_ms = sifted.frontier_ms
-        refused = sum(refusal.count for refusal in refusals)
-        counted = Tally(sifted.counted, sifted.late, refused, 0, batch.unknown_fields)
+        count = sum(refusal.count for refusal in refused)
+        counted = Tally(sifted.counted, sifted.late, count, 0, batch.unknown_fields)
         if sifted.late:
             late = batch.only(sifted.fate == LATE)
             self._keep_late(fetch, late)
@@ -227,6 +241,7 @@ class Gather:
         self._changed.clear()
         self._late.clear()
         self._letters.clear()
+        self._letter_bytes = 0
         self.pending = 0
         return self._as_taken(pulses, late, letters, self._position(max(floor_ms, self._floor_ms)))
 
@@ -271,7 +286,7 @@ class Gather:
             *(self.gaps, self._life),
         )
 
-    def _without_repeats(self, fetch: Fetch, batch: Batch, refusals: list[Refusal]) -> Batch:
+    def _without_repeats(self, fetch: Fetch, batch: Batch, found: list[Refusal]) -> Batch:
         """Replayed letters count once: a second replay of the same one is refused."""
         again = set()
         for at, headers in fetch.headers.items():
@@ -287,10 +302,11 @@ class Gather:
             return batch
         repeated = np.isin(batch.message, list(again))
         events = EventBytes(self._codec, fetch.values)
-        for message, idx in zip(batch.message[repeated], batch.idx[repeated], strict=True):
-            data = events.of(int(message), int(idx))
-            refusals.append(
-                Refusal(int(message), int(idx), "already_replayed", "this letter was counted", data)
+        for message, some in by_message(batch, np.flatnonzero(repeated)):
+            found += refusals(
+                *(message, batch.idx[some], "already_replayed"),
+                lambda _: "this letter was counted",
+                data_of=partial(events.of, message),
             )
         return batch.only(~repeated)
 
@@ -299,7 +315,7 @@ class Gather:
         fetch: Fetch,
         batch: Batch,
         fate: Letters,
-        refusals: list[Refusal],
+        found: list[Refusal],
         *,
         limit_ms: Ints,
     ) -> Batch:
@@ -307,48 +323,18 @@ class Gather:
         wrong = fate >= PAST
         if not wrong.any():
             return batch
-        events = EventBytes(self._codec, fetch.values)
-        for at in np.flatnonzero(wrong):
-            message, idx, ts = int(batch.message[at]), int(batch.idx[at]), int(batch.ts[at])
-            past = fate[at] == PAST
-            bound = f"at least {TS_MIN_MS}" if past else f"at most {limit_ms[message]}"
-            hint = "; seconds where milliseconds belong?" if 0 < ts < TS_MIN_MS else ""
-            if not past and fetch.theirs is not None and fetch.theirs[message]:
-                hint = BY_CLOCK
-            refusals.append(
-                Refusal(
-                    *(message, idx, "time_past" if past else "time_future"),
-                    f"ts: expected {bound}, got {ts}{hint}",
-                    events.of(message, idx),
-                )
-            )
+        found += out_of_time(fetch, batch, fate, limit_ms, codec=self._codec)
         return batch.only(~wrong)
 
-    def _refuse(self, fetch: Fetch, refusals: Sequence[Refusal]) -> None:
-        for refusal in refusals:
-            headers = fetch.headers_of(refusal.message)
-            meant = parse(refusal.rows) if refusal.rows else np.array([refusal.idx])
-            origin, origin_rows = origin_of(headers, meant)
-            data, size, digest = cut(refusal.data)
-            self._letters.append(
-                Letter(
-                    self.source,
-                    int(fetch.offsets[refusal.message]),
-                    refusal.idx,
-                    refusal.reason,
-                    refusal.detail,
-                    int(fetch.record_ms[refusal.message]),
-                    data,
-                    origin,
-                    marks.kept(headers),
-                    refusal.count,
-                    refusal.rows,
-                    size=size,
-                    hash=digest,
-                    origin_rows=origin_rows,
-                )
-            )
-        self.pending += sum(1 + len(refusal.data) // ROW_BYTES for refusal in refusals)
+    def _refuse(self, fetch: Fetch, found: Sequence[Refusal]) -> None:
+        room = LETTERS_BYTES_MAX - self._letter_bytes
+        for letter in refused_letters(self.source, fetch, found, room):
+            self._letter_bytes += len(letter.data)
+            self._write(letter)
+
+    def _write(self, letter: Letter) -> None:
+        self._letters.append(letter)
+        self.pending += 1 + len(letter.data) // ROW_BYTES
 
     def _labelled(self, ts: Ints, cell: Ints, n: Ints | None, x: Ints) -> Tally:
         """What labels and regions say of these events, or of n of each (ts: their second)."""

@@ -114,7 +114,8 @@ class ArchivePart(Part):
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         name = self._kept[tp.topic]
         for i, value in enumerate(fetch.values):
-            self._take(name, value or b"", fetch.headers_of(i), int(fetch.offsets[i]))
+            headers = fetch.headers_of(i) if name == topics.REFUSED else ()
+            self._take(name, value or b"", headers, int(fetch.offsets[i]))
         self._next[tp] = fetch.next_offset
         if len(fetch.record_ms):
             self._unstored.read(tp, fetch.next_offset, int(fetch.record_ms.min()))

@@ -2,20 +2,24 @@
 clock, no I/O.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from fenghuo.schemas import marks
 from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Refusal
 from fenghuo.schemas.coding import Coder
-from fenghuo.schemas.letters import Letter, cut
+from fenghuo.schemas.letters import LETTER_BYTES_MAX, Letter, cut, origin_of
 from fenghuo.schemas.pulse import EPOCH_SHIFT, LATE_STAMPS, PULSE_STAMPS, Rows, Source, no_rows
+from fenghuo.schemas.rows import parse
 from fenghuo.streams import windows
-from fenghuo.streams.fetch import Fetch
+from fenghuo.streams.fetch import Fetch, Unreadable
 
 SKIPPED = "skipped_by_hand"
 """The reason of a letter for a record that somebody passed over with `fenghuo dlq skip`."""
+CROWDED_BYTES = 1_024
+"""What a letter keeps where there are too many."""
 Chunk = tuple[Ints, Ints, Ints, Ints]
 """(second, cell, n, x)."""
 
@@ -55,6 +59,45 @@ def late_rows(coder: Coder, late: Sequence[tuple[Ints, Ints, Ints, Ints, Ints]])
     group, code, values = coder.spread(each, cell, np.ones(len(second), np.int64), x)
     stamp = {"offset": offset[group], "idx": idx[group]}
     return Rows(second[group], code, tuple(coder.series), values, stamp)
+
+
+def refused_letters(
+    source: Source, fetch: Fetch, found: Sequence[Refusal], room: int
+) -> Iterator[Letter]:
+    """The letters of refusals. room: bytes there is room for; then each keeps CROWDED_BYTES."""
+    for refusal in found:
+        headers = fetch.headers_of(refusal.message)
+        meant = parse(refusal.rows) if refusal.rows else np.array([refusal.idx])
+        origin, origin_rows = origin_of(headers, meant)
+        data, size, digest = cut(refusal.data, LETTER_BYTES_MAX if room > 0 else CROWDED_BYTES)
+        room -= len(data)
+        yield Letter(
+            source,
+            int(fetch.offsets[refusal.message]),
+            refusal.idx,
+            refusal.reason,
+            refusal.detail,
+            int(fetch.record_ms[refusal.message]),
+            data,
+            origin,
+            marks.kept(headers),
+            refusal.count,
+            refusal.rows,
+            size=size,
+            hash=digest,
+            origin_rows=origin_rows,
+        )
+
+
+def unreadable_letter(source: Source, lost: Unreadable) -> Letter:
+    """The letter for a batch that nobody can read: the events that it says it has are refused."""
+    return Letter(
+        *(source, lost.first, 0, "unreadable", lost.detail[:DETAIL_CHARS_MAX]),
+        *(lost.record_ms, lost.data),
+        count=lost.events,
+        last_offset=lost.end - 1,
+        size=lost.size,
+    )
 
 
 def skipped_letter(source: Source, fetch: Fetch, reason: str) -> Letter:

@@ -226,8 +226,10 @@ def test_the_refused_part_of_a_message_can_be_tried_again_alone(data: st.DataObj
         return
     part = codec.split(message.value or b"")
     for (_, idx), meant in whole.items():
-        again = outcomes(codec, codec.decode([part(idx)]))
+        again = outcomes(codec, codec.decode([part(np.array([idx]))]))
         assert [rest for _, _, rest in again] == [meant]
+    together = outcomes(codec, codec.decode([part(np.array([idx for _, idx in whole]))]))
+    assert [rest for _, _, rest in together] == list(whole.values())
 
 
 @pytest.mark.parametrize(("value", "reasons"), BROKEN, ids=repr)

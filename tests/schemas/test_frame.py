@@ -79,7 +79,7 @@ def test_times_and_codes_may_be_narrow(made: pa.DataType) -> None:
 
 
 REFUSED: list[tuple[str, Callable[[], bytes], str]] = [
-    ("not a frame", lambda: b"\xff\xff\xff\xff hello", "Expected"),
+    ("not a frame", lambda: b"\xff\xff\xff\xff hello", "not an Arrow stream"),
     ("another kind", lambda: frame_bytes("traffic", columns()), "expected kind 'order'"),
     ("no mark", lambda: frame_bytes("order", columns(), {"fenghuo": "2"}), "expected fenghuo = 1"),
     ("no base time", lambda: frame_bytes("order", columns(), {"base_ts": ""}), "invalid literal"),
@@ -178,7 +178,7 @@ def test_a_row_with_a_bad_code_is_refused_alone(entry: dict[str, Any] | None) ->
 
     assert read(codec_of("order"), value) == (
         2,
-        [(1, "schema", "row 1: a label or value out of bounds")],
+        [(1, "schema", "row 1: column code: its entry is no valid combination of labels")],
     )
 
 
@@ -294,7 +294,10 @@ def test_a_boolean_is_no_severity() -> None:
     value = frame_bytes("complaint", {"dt": pa.array([0]), "code": code_of(table, (0,))})
     codec = codec_of("complaint")
 
-    assert read(codec, value) == (0, [(0, "schema", "row 0: a label or value out of bounds")])
+    assert read(codec, value) == (
+        0,
+        [(0, "schema", "row 0: column code: its entry is no valid combination of labels")],
+    )
     one = outcomes(codec, codec.decode([text_of({**SAMPLES["complaint"], "severity": 1})]))
     assert any(series == ("severity", "1", "") for series, _ in one[0][2][2])
 
@@ -313,7 +316,7 @@ def test_a_frame_of_rows_that_are_all_refused_is_opened_a_few_times_only(
     amounts = pa.array(np.full(300, -1, np.int8))
     batch = codec_of("order").decode([frame_bytes("order", {**made, "amount_fen": amounts})])
 
-    assert len(batch.refusals) == 300
+    assert [(r.count, r.rows) for r in batch.refusals] == [(300, "0-299")]
     assert len(opened) <= 3
 
 

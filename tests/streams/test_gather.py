@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from fenghuo.schemas import position
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
+from fenghuo.streams.fetch import Fetch, Unreadable
 from fenghuo.streams.gather import REPLAYED_MAX, Gather
 from tests.laws.model import CUTS
 from tests.laws.river import TERMS, Worker, beginning, fetch_of, rows_by_second
@@ -169,7 +171,8 @@ def test_a_message_of_many_events_out_of_time_is_split_a_few_times_only(how: str
     gather = Gather(beginning("order").source, codec, TERMS, beginning("order"))
     gather.add(fetch_of(log_of(Message(value, ()))))
 
-    assert len(gather.take().letters) == 300
+    (letter,) = gather.take().letters
+    assert (letter.count, letter.rows, letter.whole_size) == (300, "0-299", len(value))
     assert codec.splits <= 4
 
 
@@ -184,9 +187,9 @@ def test_a_frame_of_many_rows_out_of_time_is_opened_a_few_times_only(
     letters = worker.gather.take().letters
 
     assert {letter.reason for letter in letters} == {"time_past"}
-    assert [letter.idx for letter in letters] == list(range(300))
+    assert [(letter.count, letter.rows) for letter in letters] == [(300, "0-299")]
     assert len(opened) <= 4
-    assert sum(len(letter.data) for letter in letters) < 300 * len(value) / 4
+    assert sum(len(letter.data) for letter in letters) <= len(value)
 
 
 @pytest.mark.parametrize("header", [b"9" * 5_000 + b"/0", b"99999999999999999999/0", b"-1/0", b"x"])
@@ -230,3 +233,27 @@ def test_a_thousand_events_of_one_second_and_kind_are_one_row_in_memory() -> Non
     worker.read(1_000)
 
     assert worker.gather.pending == 1
+
+
+def test_a_batch_that_nobody_can_read_is_refused_with_its_offsets() -> None:
+    worker = Worker("order", log_of(single(SAMPLES["order"])))
+    lost = Unreadable(1, 8, 5, "orders/0: the batch at offsets 1 to 7: broken", 900, START_MS, b"?")
+    fetch = replace(fetch_of(worker.records), next_offset=8, unreadable=(lost,))
+    worker.gather.add(fetch)
+    taken = worker.gather.take()
+
+    (letter,) = taken.letters
+    assert (letter.offset, letter.last_offset, letter.count) == (1, 7, 5)
+    assert (letter.reason, letter.size) == ("unreadable", 900)
+    assert (taken.tally.accepted, taken.tally.refused, taken.next_offset) == (1, 5, 8)
+
+
+def test_a_fetch_of_nothing_but_what_nobody_can_read_goes_on_behind_it() -> None:
+    worker = Worker("order", [])
+    lost = Unreadable(0, 3, 3, "broken", 9, START_MS, b"?")
+    none = np.empty(0, np.int64)
+    worker.gather.add(Fetch(none, (), none, 0, 3, unreadable=(lost,)))
+
+    assert worker.gather.pending
+    assert worker.gather.take().tally.refused == 3
+    assert worker.gather.next_offset == 3

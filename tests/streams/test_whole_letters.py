@@ -1,0 +1,31 @@
+"""What nobody can read, and what is only kept in part: in the books it stands as often as it says,
+and nobody sends its bytes again as if they were events.
+"""
+
+import numpy as np
+from msgspec.structs import replace
+
+from fenghuo.schemas.letters import Letter
+from fenghuo.schemas.pulse import Source
+from fenghuo.streams.audit import Ledger
+from fenghuo.streams.dlq import can_replay
+from fenghuo.streams.fetch import Fetch, Unreadable
+from tests.laws.river import codec_of
+
+LETTER = Letter(Source("log", "orders", 0), 4, 0, "schema", "why", 0, b"{}")
+
+
+def test_the_books_have_the_events_of_a_batch_that_nobody_can_read() -> None:
+    ledger = Ledger("orders", 0, codec_of("order"), lateness_ms=10_000, future_ms=10_000)
+    lost = Unreadable(3, 9, 4, "broken", 100, 0, b"?")
+    none = np.empty(0, np.int64)
+    ledger.read(Fetch(none, (), none, 3, 9, unreadable=(lost,)))
+
+    assert ledger.events == 4
+    assert ledger.refused == {3: 4}
+
+
+def test_only_letters_that_are_whole_events_are_sent_again() -> None:
+    assert can_replay(LETTER)
+    assert not can_replay(replace(LETTER, size=70_000, hash="ab"))
+    assert not can_replay(replace(LETTER, reason="unreadable", last_offset=9, count=4))
