@@ -42,6 +42,7 @@ _KEYS: Final = {
     topics.SKIPS: "which record, as topic/partition/offset",
     topics.STATUS: "name of the campaign",
     **dict.fromkeys((topics.BASELINES, topics.TRANSITIONS), "rule|scope"),
+    topics.CLOCK: "the part that asks",
 }
 _TITLES: Final = {
     **{topic: f"{kind} events; LogAppendTime" for topic, kind in topics.KIND_OF.items()},
@@ -54,6 +55,7 @@ _TITLES: Final = {
     topics.REFUSED: "dead letters: bytes, reason and source of what could not be counted",
     topics.STATUS: "the judge's boards: every verdict with its reading",
     topics.TRANSITIONS: "changes of level",
+    topics.CLOCK: "asks the broker what time it is: each record's answer says it; LogAppendTime",
 }
 _BYTES: Final = {
     topics.USERS: (

@@ -86,9 +86,10 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a frame says of its source partition besides its rows.
 
     next_offset: everything below was read. frontier_ms: newest event time (null: none yet).
-    sent_ms: the worker's wall clock; record_ms: when a record last came; idle: none for a while.
+    sent_ms: the worker's time; record_ms: when a record last came; idle: none for a while.
     end_offset: the log's end as far as the worker knows; lag = end_offset - next_offset.
     caught_up_ms: when the worker last had read everything there was, by its clock (null: never).
+    skew_ms: how far the clock of the worker's host is ahead of the time that the worker goes by.
     """
 
     kind: str
@@ -107,6 +108,7 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was deleted before it was read."""
     stopped: str | None = None
     """Why this partition is not read any further, at next_offset; the others go on."""
+    skew_ms: int = 0
 
 
 class Rows(msgspec.Struct, frozen=True):

@@ -35,6 +35,8 @@ STATUS: Final = "status"
 """The judge's boards; key = the campaign's name."""
 TRANSITIONS: Final = "transitions"
 """Changes of level; key = rule|scope."""
+CLOCK: Final = "clock"
+"""Empty records: the broker's answer to each says what time it is there; key = who asks."""
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 """Largest message any topic takes; a larger one is refused by the broker before it is in the log.
@@ -57,6 +59,11 @@ _INTERNAL: Final = {
     REFUSED: {"retention.ms": "1209600000"},
     STATUS: {"retention.ms": "3600000", "segment.ms": "600000"},
     TRANSITIONS: {"retention.ms": "-1"},
+    CLOCK: {
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": "3600000",
+        "segment.ms": "600000",
+    },
 }
 
 

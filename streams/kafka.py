@@ -21,6 +21,7 @@ from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.lane import Lane, named
 from fenghuo.schemas.settings import Settings
 
+LOG = logging.getLogger("fenghuo.kafka")
 REACH_S = 60.0
 """How long a starting part waits for the broker."""
 SAY_S = 1.0
@@ -111,6 +112,11 @@ async def prepare(settings: Settings) -> str:
             answer = await client.create_topics(new)
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
+                    if name == topics.of(topics.CLOCK, settings.lane):
+                        LOG.warning(
+                            "topic %s could not be made: the broker's clock is unknown", name
+                        )
+                        continue
                     why = f"{for_code(code).__name__} {rest}"
                     raise KafkaDown(f"cannot make topic {name} at {settings.kafka}: {why}")
         cluster = await client.describe_cluster()

@@ -49,6 +49,12 @@ ARCHIVE_DELAY = Gauge(
     "fenghuo_archive_delay_seconds",
     "age of the oldest record that archive has read and not stored yet",
 )
+CLOCK_SKEW = Gauge(
+    "fenghuo_clock_skew_seconds",
+    "how far the host's clock is ahead of the time the part goes by, the broker's where it tells",
+    ["part"],
+)
+CLOCK_JUMPS = Counter("fenghuo_clock_jumps", "times the host's clock was set", ["part"])
 PENDING = Gauge(
     "fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"]
 )

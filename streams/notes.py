@@ -1,24 +1,32 @@
 """Notes: what is to be known about clocks and sources just now, in words. No clock, no I/O."""
 
+from fenghuo.schemas.clock import JUMP_MS
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.status import Board, Note
 
+TIME_SERVER = "let all hosts follow one time server (chrony, ntpd)"
 NOTES_MAX = 8
 """Most notes of one code: the first few say what is wrong."""
 
 
-def of(board: Board) -> tuple[Note, ...]:
+def of(board: Board, judge_skew_ms: int = 0) -> tuple[Note, ...]:
     """What a board says about partitions that are stopped, late sources, wrong clocks, and records
-    that are gone.
+    that are gone. judge_skew_ms: how far the clock of the judge's host is ahead.
     """
-    behind = [one for kind in board.kinds for one in kind.behind]
-    late = [_late(one.source, one.by_ms) for one in behind]
-    skews = {source: min(seen, key=abs) for source, seen in board.skews_ms.items()}
-    wrong = [_skewed(source, by_ms) for source, by_ms in sorted(skews.items()) if by_ms]
     stopped = [_stopped(head) for head in board.heads if head.stopped]
+    late = [_late(one.source, one.by_ms) for kind in board.kinds for one in kind.behind]
     gone = [_gone(head) for head in board.heads if head.gaps.missing]
-    groups = (stopped, late, wrong, gone)
+    groups = (stopped, late, _clocks(board, judge_skew_ms), gone)
     return tuple(note for group in groups for note in group[:NOTES_MAX])
+
+
+def _clocks(board: Board, judge_skew_ms: int) -> list[Note]:
+    """Hosts whose clock is wrong; where nobody can tell, workers that differ from the judge."""
+    told = [("judge", judge_skew_ms)]
+    told += [(f"gather {head.source}", head.skew_ms) for head in board.heads]
+    wrong = [_skewed(who, by_ms) for who, by_ms in told if abs(by_ms) > JUMP_MS]
+    skews = {source: min(seen, key=abs) for source, seen in sorted(board.skews_ms.items())}
+    return wrong + [_differs(source, by_ms) for source, by_ms in skews.items() if by_ms]
 
 
 def _stopped(head: Head) -> Note:
@@ -59,13 +67,25 @@ def _late(source: str, by_ms: int) -> Note:
     )
 
 
-def _skewed(source: str, by_ms: int) -> Note:
-    seconds = abs(by_ms) / 1000
-    zh, en = ("慢", "behind") if by_ms > 0 else ("快", "ahead of")
+def _skewed(who: str, ahead_ms: int) -> Note:
+    seconds = abs(ahead_ms) / 1000
+    zh, en = ("快", "ahead") if ahead_ms > 0 else ("慢", "behind")
     return Note(
         "clock_skew",
-        source,
+        who,
+        f"{who} 所在主机的时钟{zh}了 {seconds:.1f} 秒（已按正确时间运行）",
+        f"the clock of the host of {who} is {seconds:.1f} s {en} (it goes by the right time)",
+        TIME_SERVER,
+    )
+
+
+def _differs(source: str, behind_ms: int) -> Note:
+    seconds = abs(behind_ms) / 1000
+    zh, en = ("慢", "behind") if behind_ms > 0 else ("快", "ahead of")
+    return Note(
+        "clock_skew",
+        f"gather {source}",
         f"读取 {source} 的进程时钟比判定进程{zh} {seconds:.1f} 秒",
         f"the clock of the worker that reads {source} is {seconds:.1f} s {en} the judge's",
-        "let both machines follow one time server (chrony, ntpd)",
+        TIME_SERVER,
     )

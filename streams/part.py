@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from fenghuo.schemas import addresses, topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
+from fenghuo.streams.broker_clock import BrokerClock
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
 
@@ -40,11 +40,6 @@ METADATA_MS = 5_000
 """How often the client asks what partitions there are: new ones are read this much later."""
 GC_OBJECTS = 100_000
 """New objects between two looks of the cycle collector; Python's own is 700."""
-
-
-def now_ms() -> int:
-    """The wall clock, for the shell only: cores get it as an argument."""
-    return time.time_ns() // 1_000_000
 
 
 class Quiet(Monitor):
@@ -79,7 +74,9 @@ class Part(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.progress_ms = now_ms()
+        self.clock = BrokerClock(self.name, settings)
+        self.now_ms = self.clock.now_ms
+        self.progress_ms = self.now_ms()
         """When this part last did what it is for, or had nothing to do."""
         self.app = self._app()
         self._stopping = asyncio.Event()
@@ -220,6 +217,8 @@ class Part(ABC):
     async def _start(self) -> None:
         self._offering = asyncio.ensure_future(self._offer_metrics())
         await self.prepare()
+        await self.clock.start()
+        self.progress_ms = self.now_ms()
         await self.app.start()
         print(f"fenghuo {self.name}: ready", flush=True)
 
@@ -255,7 +254,7 @@ class Part(ABC):
                     await self.on_tick()
                 except Exception as error:
                     _dying(self.name, error)
-            self._watch(now_ms())
+            self._watch(self.now_ms())
 
     async def _due(self, due_s: float, tick_s: float) -> float:
         """Wait for the next tick; the loop's time then."""

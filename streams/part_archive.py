@@ -41,7 +41,7 @@ from fenghuo.streams.archive import (
     transition_of,
 )
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.part import Part, now_ms
+from fenghuo.streams.part import Part
 
 PAUSE_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between tries while the store is away; the last one repeats."""
@@ -121,13 +121,13 @@ class ArchivePart(Part):
             self._unstored.read(tp, fetch.next_offset, int(fetch.record_ms.min()))
             self._oldest_ms = self._unstored.oldest_ms()
         metrics.PENDING.labels(self.name).set(self._held())
-        self.progress_ms = now_ms()
+        self.progress_ms = self.now_ms()
         while self._held() > HELD_ROWS_MAX:
             self._stored.clear()
             await self._stored.wait()
 
     async def on_tick(self) -> None:
-        now = now_ms()
+        now = self.now_ms()
         before = dict(self._next)
         pulses = self._pulses
         for block in [*pulses.due(now), *self._rest()]:
@@ -156,7 +156,7 @@ class ArchivePart(Part):
         read = partial(FOREIGN.read, topic, offset)
         if topic == topics.PULSES:
             if frame := read(pulse.decode, value, pulse.PULSE_STAMPS):
-                self._pulses.see(*frame, offset, now_ms())
+                self._pulses.see(*frame, offset, self.now_ms())
         elif topic == topics.LATE:
             if frame := read(pulse.decode, value, pulse.LATE_STAMPS):
                 self._late.setdefault(frame[0].kind, []).append((frame[0].source, frame[1]))
@@ -254,7 +254,7 @@ class ArchivePart(Part):
                 metrics.INSERT_FAILED.labels(what).inc()
                 if error.fault.kind == "data":
                     raise
-                self.progress_ms = now_ms()  # waiting for the store is no standstill
+                self.progress_ms = self.now_ms()  # waiting for the store is no standstill
                 self._wait(what, error, attempt)
                 await asyncio.sleep(PAUSE_S[min(attempt, len(PAUSE_S) - 1)])
         if attempt:
@@ -267,7 +267,7 @@ class ArchivePart(Part):
 
     def _delay_s(self) -> float:
         oldest_ms = self._oldest_ms
-        return 0.0 if oldest_ms is None else max(0, now_ms() - oldest_ms) / 1000
+        return 0.0 if oldest_ms is None else max(0, self.now_ms() - oldest_ms) / 1000
 
     def _do(self, act: Callable[[Store], None]) -> None:
         if self._store is None:

@@ -29,7 +29,7 @@ from fenghuo.streams import kafka, lanes, limits, metrics, places
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.heads import newest
-from fenghuo.streams.part import Part, now_ms
+from fenghuo.streams.part import Part
 from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.users import Users
 
@@ -195,7 +195,7 @@ class GatherPart(Part):
         mine, before = lanes.only(fetch, self.settings.lane), state.tally
         await self._count(tp, state, mine)
         self._note(topics.KIND_OF[tp.topic], len(mine.values), before, state.tally)
-        self.progress_ms = now_ms()
+        self.progress_ms = self.now_ms()
         if mine.values:
             self._record_ms[tp] = self.progress_ms
         if fetch.next_offset >= self._end(tp):
@@ -212,7 +212,7 @@ class GatherPart(Part):
         try:
             if not skips.keys().isdisjoint(fetch.offsets.tolist() if skips else ()):
                 raise _OneByOne
-            state.add(fetch, now_ms())
+            state.add(fetch, self.now_ms())
             return
         except _OneByOne:
             pass
@@ -223,7 +223,7 @@ class GatherPart(Part):
                 if offset in skips:
                     state.skip(fetch.one(at), skips[offset])
                 else:
-                    state.add(fetch.one(at), now_ms())
+                    state.add(fetch.one(at), self.now_ms())
             except Exception as error:
                 state.next_offset = offset
                 self._stop(tp, repr(error))
@@ -240,11 +240,11 @@ class GatherPart(Part):
         topic = self._named(topics.SKIPS)
         records = await kafka.read_all(self.settings.kafka, topic)
         self._skips = skips.read(records, topic)
-        self._skips_ms = now_ms()
+        self._skips_ms = self.now_ms()
 
     async def _go_on(self) -> None:
         """Read on behind records that were passed over by hand since."""
-        if not self._stopped or now_ms() - self._skips_ms < SKIPS_MS:
+        if not self._stopped or self.now_ms() - self._skips_ms < SKIPS_MS:
             return
         await self._read_skips()
         for tp in list(self._stopped):
@@ -265,7 +265,7 @@ class GatherPart(Part):
             self._reading.set()
 
     async def _publish_all(self) -> None:
-        now = now_ms()
+        now = self.now_ms()
         records: list[Record] = []
         positions: dict[TP, Position] = {}
         before_ms, self._ticked_ms = self._ticked_ms, now
@@ -378,6 +378,7 @@ class GatherPart(Part):
             self._caught_up_ms.get(tp),
             taken.gaps,
             stopped.reason if stopped else None,
+            self.clock.skew_ms,
         )
         key, late = str(source), taken.late
         topic = self._named(topics.PULSES)

@@ -24,11 +24,12 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics, notes, rewind
+from fenghuo.streams.broker_clock import wall_ms
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.follow import Follow
 from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.lead import SILENCE_S, Lead
-from fenghuo.streams.part import Part, now_ms
+from fenghuo.streams.part import Part
 
 BOARD_MS = 90
 """A board is sent no more often than this, but at once when a level changed."""
@@ -48,7 +49,7 @@ class JudgePart(Part):
 
     def __init__(self, settings: Settings) -> None:
         start_ms = settings.rehearsal_start_ms or None
-        self._file = CampaignFile(settings.campaign, start_ms, now_ms())
+        self._file = CampaignFile(settings.campaign, start_ms, wall_ms())
         self._pulses = topics.of(topics.PULSES, settings.lane)
         self._users = topics.of(topics.USERS, settings.lane)
         self.topics = (self._pulses, self._users)
@@ -97,7 +98,7 @@ class JudgePart(Part):
         self._ready_at = end
         self._users_next = max(users_first, min(self._users_next, users_end))
         self._users_end = users_end if self._users_next < users_end else 0
-        self._users_due_ms = now_ms() + USERS_WAIT_MS
+        self._users_due_ms = self.now_ms() + USERS_WAIT_MS
         starts = {self._pulses: self._next, self._users: self._users_next}
         return {tp: starts[tp.topic] for tp in assigned}
 
@@ -114,7 +115,7 @@ class JudgePart(Part):
         for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
             see(judge, value, offset)
         self._next = fetch.next_offset
-        self.progress_ms = now_ms()
+        self.progress_ms = self.now_ms()
         self.tick_soon()  # who watches waits for this: half a tick for pulses, none for the judge
 
     async def on_tick(self) -> None:
@@ -144,7 +145,7 @@ class JudgePart(Part):
             self._next < self._ready_at
             or self._status.next_offset < self._status_end
             or self._baselines.next_offset < self._baselines_end
-            or (self._users_end and now_ms() < self._users_due_ms)
+            or (self._users_end and self.now_ms() < self._users_due_ms)
         )
         return not is_behind
 
@@ -206,7 +207,7 @@ class JudgePart(Part):
         return not self._told and not self._lead.is_waiting
 
     async def _grade(self, judge: Judge) -> None:
-        now = now_ms()
+        now = self.now_ms()
         board, moved = judge.grade(now, self._next)
         self._as_of_ms = board.as_of_ms
         # what was learnt goes before the board that was graded with it: a judge that takes over
@@ -225,7 +226,7 @@ class JudgePart(Part):
         await (await self.send(topic, board.campaign.name, status.encode(board)))
 
     def _blank(self, judge: Judge) -> Board:
-        return status.blank(judge.note(now_ms()), self._file.campaign.gmv_fen)
+        return status.blank(judge.note(self.now_ms()), self._file.campaign.gmv_fen)
 
     async def on_stop(self) -> None:
         if self._judge is not None and self._lead.speaks:
@@ -239,7 +240,7 @@ class JudgePart(Part):
     async def _reload(self, judge: Judge) -> None:
         """Take over what the campaign file holds now, where that is possible."""
         version = self._file.campaign.version
-        match self._file.poll(now_ms()):
+        match self._file.poll(self.now_ms()):
             case Refused(reasons):
                 log.error(
                     "campaign file refused, version %s stays in force:\n%s",
@@ -290,7 +291,9 @@ class JudgePart(Part):
         note = msgspec.structs.replace(
             board.campaign, refused=refused, loaded_ms=self._file.loaded_ms
         )
-        return msgspec.structs.replace(board, campaign=note, notes=notes.of(board))
+        return msgspec.structs.replace(
+            board, campaign=note, notes=notes.of(board, self.clock.skew_ms)
+        )
 
     async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()

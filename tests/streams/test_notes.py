@@ -31,9 +31,19 @@ def test_a_wrong_clock_is_named_with_its_direction() -> None:
     skews = {"orders/0": (5_200, 5_000), "traffic/0": (-3_000,), "traffic/1": (0, 9_000)}
     found = notes.of(board(skews_ms=skews))
 
-    assert [note.where for note in found] == ["orders/0", "traffic/0"]
+    assert [note.where for note in found] == ["gather orders/0", "gather traffic/0"]
     assert "5.0 s behind" in found[0].en
     assert "3.0 s ahead" in found[1].en
+
+
+def test_a_host_whose_clock_differs_from_the_brokers_is_named_with_its_part() -> None:
+    made = board()
+    heads = tuple(replace(head, skew_ms=3_600_000) for head in made.heads[:1])
+    found = notes.of(replace(made, heads=heads), judge_skew_ms=-5_000)
+
+    assert [note.where for note in found] == ["judge", f"gather {heads[0].source}"]
+    assert "5.0 s behind" in found[0].en
+    assert "3600.0 s ahead" in found[1].en
 
 
 def test_notes_are_few_however_many_sources_are_late() -> None:
