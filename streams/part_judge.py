@@ -30,6 +30,7 @@ from fenghuo.streams.follow import Follow
 from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.lead import SILENCE_S, Lead
 from fenghuo.streams.part import Part
+from fenghuo.streams.topic_watch import TopicWatch
 
 BOARD_MS = 90
 """A board is sent no more often than this, but at once when a level changed."""
@@ -50,6 +51,8 @@ class JudgePart(Part):
     def __init__(self, settings: Settings) -> None:
         start_ms = settings.rehearsal_start_ms or None
         self._file = CampaignFile(settings.campaign, start_ms, wall_ms())
+        campaign = self._file.campaign
+        self._topic_watch = TopicWatch(settings, campaign.end_ms - campaign.start_ms)
         self._pulses = topics.of(topics.PULSES, settings.lane)
         self._users = topics.of(topics.USERS, settings.lane)
         self.topics = (self._pulses, self._users)
@@ -81,6 +84,7 @@ class JudgePart(Part):
 
     async def prepare(self) -> None:
         await kafka.prepare(self.settings)
+        self._topic_watch.start()
         await asyncio.gather(self._status.begin(STATUS_READ), self._baselines.begin())
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
@@ -291,9 +295,8 @@ class JudgePart(Part):
         note = msgspec.structs.replace(
             board.campaign, refused=refused, loaded_ms=self._file.loaded_ms
         )
-        return msgspec.structs.replace(
-            board, campaign=note, notes=notes.of(board, self.clock.skew_ms)
-        )
+        said = (*notes.of(board, self.clock.skew_ms), *self._topic_watch.notes)
+        return msgspec.structs.replace(board, campaign=note, notes=said)
 
     async def _tell(self, transition: Transition) -> Awaitable[Any]:
         name = "no_data" if transition.to_level is None else Level(transition.to_level).name.lower()
