@@ -23,7 +23,7 @@ from tests.parts.process import Process, free_port
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(480),
+    pytest.mark.timeout(600),
     # kafka-python leaves refused sockets to the garbage collector
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
