@@ -22,6 +22,7 @@ from fenghuo.schemas.messages import Messages
 from fenghuo.schemas.plain import OUT_TS, OUT_UNKNOWN, OUT_USER, OUT_X
 from fenghuo.schemas.refusals import ALONE_MAX, refusals
 from fenghuo.schemas.scan import Scan
+from fenghuo.schemas.strangers import binary, stranger
 from fenghuo.schemas.tokens import hash_of
 
 DEPTH_MAX = 200
@@ -128,7 +129,8 @@ class Codec:
             return
         parts = self._split(value)
         if isinstance(parts, Refusal):
-            run.refusals.append(msgspec.structs.replace(parts, message=message))
+            detail = _hinted(parts.detail, value)
+            run.refusals.append(msgspec.structs.replace(parts, message=message, detail=detail))
             return
         bad: dict[str, _Bad] = {}
         for idx, part in enumerate(parts):
@@ -141,7 +143,7 @@ class Codec:
             for reason, found in bad.items()
             for one in refusals(
                 *(message, np.array(found.rows, np.int64), reason),
-                found.details.__getitem__,
+                partial(_told, found, parts),
                 data_of=data_of,
             )
         ]
@@ -150,6 +152,8 @@ class Codec:
     def _split(self, value: bytes) -> Sequence[bytes | msgspec.Raw] | Refusal:
         """A message as the texts of its events: one, one a line, or one an element."""
         head = value.lstrip()[:1]
+        if (head not in b"{[" or value[1:2] == b"\0") and binary(value):
+            return Refusal(0, 0, "not_json", "no text", value)
         if head == b"[":
             if is_deep(value):
                 return Refusal(0, 0, "too_deep", f"more than {DEPTH_MAX} brackets deep", value)
@@ -312,6 +316,16 @@ class _Bad:
         self.rows.append(row)
         if len(self.rows) <= ALONE_MAX:  # of more only the first is told
             self.details[row] = str(why)
+
+
+def _told(bad: _Bad, parts: Sequence[bytes | msgspec.Raw], row: int) -> str:
+    return _hinted(bad.details[row], bytes(parts[row]))
+
+
+def _hinted(detail: str, data: bytes) -> str:
+    """The detail, with what the bytes look like where that is known."""
+    found = stranger(data)
+    return detail if found is None else f"{detail[: DETAIL_CHARS_MAX // 2]}; {found}"
 
 
 def _refusal(reason: str, error: Exception, data: bytes) -> Refusal:
