@@ -12,7 +12,7 @@ Value = str | int | bool
 
 WHOLE_MAX: Final = 2**63 - 1
 AMOUNT_FEN_MAX: Final = 10**11
-COUNT_MAX: Final = 10**12
+COUNT_MAX: Final = 10**9
 LATENCY_MS_MAX: Final = 86_400_000
 NAME_CHARS_MAX: Final = 256
 TEXT_CHARS_MAX: Final = 200_000

@@ -13,9 +13,13 @@ from msgspec import Meta
 TS_MIN_MS = 631_152_000_000
 """1990-01-01: an earlier event time is a mistake, most often seconds where milliseconds belong."""
 AMOUNT_FEN_MAX = 100_000_000_000
-"""One order of a billion yuan. More is refused: sums of a second must fit 63 bits."""
-COUNT_MAX = 1_000_000_000_000
-"""Largest weight of a pre-aggregated traffic event."""
+"""One order of a billion yuan. More is refused: the sums of a second must fit 63 bits, and those of
+50 million such orders do (5e18 of 9.2e18).
+"""
+COUNT_MAX = 1_000_000_000
+"""Largest weight of a pre-aggregated traffic event. More is refused: the sums of a second fit 63
+bits, and so do those of three minutes of 50 million such events a second.
+"""
 LATENCY_MS_MAX = 86_400_000
 ID_CHARS_MAX = 256
 EVENT_BYTES_MAX = 1 << 20

@@ -41,7 +41,7 @@ VALUES: list[Any] = [
     *("created", "paid", "failed", "cancelled", "refunded", "shipped", "delivered", "Paid"),
     *("organic", "order", "traffic", "complaint", "x" * 256, "x" * 257, "火" * 256, "火" * 257),
     *(-(2**63) - 1, -(2**63), -1, 0, 1, 5, 6, 99, 100, 599, 600, 86_400_000, 86_400_001),
-    *(10**11, 10**11 + 1, 10**12, 10**12 + 1, 2**63 - 1, 2**63, 2**64),
+    *(10**11, 10**11 + 1, 10**9, 10**9 + 1, 2**63 - 1, 2**63, 2**64),
 ]
 FIELDS = [(kind, name) for kind, made in EVENT_OF.items() for name in made.__struct_fields__]
 
