@@ -38,7 +38,8 @@ _SOURCE_KEY: Final = "source partition, as topic/partition"
 _KEYS: Final = {
     **dict.fromkeys(topics.KIND_OF, "any: only the partition counts, the producer chooses it"),
     **dict.fromkeys((topics.PULSES, topics.POSITIONS, topics.LATE, topics.REFUSED), _SOURCE_KEY),
-    topics.USERS: "source partition and who wrote it, as topic/partition|writer",
+    topics.USERS: "source partition and who wrote it, as topic/partition|writer; |news behind it: "
+    "only who came since that writer's newest whole sketches",
     topics.SKIPS: "which record, as topic/partition/offset",
     topics.STATUS: "name of the campaign",
     **dict.fromkeys((topics.BASELINES, topics.TRANSITIONS), "rule|scope"),

@@ -49,12 +49,22 @@ KEPT_AFTER_DAYS: Final = 7
 is counted can be counted again, and audited, from the log.
 """
 
+COMPACTED: Final = {
+    "segment.ms": "60000",
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": "300000",
+}
+"""What keeps a compacted topic about as small as its newest records: they are read whole at every
+start. The broker compacts only what lies behind its newest segment; its own are a gigabyte large.
+"""
+
 _INTERNAL: Final = {
     PULSES: {"retention.ms": "86400000"},
-    POSITIONS: {"cleanup.policy": "compact", "segment.ms": "600000"},
-    USERS: {"cleanup.policy": "compact", "segment.ms": "600000"},
-    SKIPS: {"cleanup.policy": "compact", "segment.ms": "600000"},
-    BASELINES: {"cleanup.policy": "compact", "segment.ms": "600000"},
+    POSITIONS: {"cleanup.policy": "compact", **COMPACTED},
+    USERS: {"cleanup.policy": "compact", **COMPACTED},
+    SKIPS: {"cleanup.policy": "compact", **COMPACTED},
+    BASELINES: {"cleanup.policy": "compact", **COMPACTED},
     LATE: {"retention.ms": "604800000"},
     REFUSED: {"retention.ms": "1209600000"},
     STATUS: {"retention.ms": "3600000", "segment.ms": "600000"},

@@ -30,6 +30,15 @@ ASKED_MAX = 50
 """Fetches, a tenth of a second each, to learn where partitions end."""
 
 
+class Progress:
+    """How much this process has read beside its group: who waits for that sees that it goes on."""
+
+    records = 0
+
+
+PROGRESS = Progress()
+
+
 class KafkaDown(RuntimeError):
     """The broker could not be reached, or refused: says which and what to look at."""
 
@@ -179,6 +188,13 @@ def before_open(end: int | None, stable: int | None) -> int | None:
 
 async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[ConsumerRecord]:
     """Every record that a topic of one partition holds now, or only the `last` ones."""
+    return [record async for record in read_each(bootstrap, topic, last)]
+
+
+async def read_each(
+    bootstrap: str, topic: str, last: int | None = None
+) -> AsyncIterator[ConsumerRecord]:
+    """The same, without holding them all."""
     tp = TopicPartition(topic, 0)
     async with reader(bootstrap) as consumer:
         first, end = (await _bounds(consumer, [tp]))[tp]
@@ -186,11 +202,12 @@ async def read_all(bootstrap: str, topic: str, last: int | None = None) -> list[
             first = max(first, end - last)
         consumer.assign([tp])
         consumer.seek(tp, first)
-        found: list[ConsumerRecord] = []
         while await consumer.position(tp) < end:
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += (record for record in records if record.offset < end)
-        return found
+                PROGRESS.records += len(records)
+                for record in records:
+                    if record.offset < end:
+                        yield record
 
 
 async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, int]:

@@ -26,7 +26,7 @@ from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
 from fenghuo.streams.broker_clock import BrokerClock
 from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.transport import FETCH_WAIT_MS, BatchTransport, die
+from fenghuo.streams.transport import FETCH_WAIT_MS, START_S_MAX, BatchTransport, die
 
 STOP_S_MAX = 3.0
 """A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""
@@ -128,7 +128,7 @@ class Part(ABC):
             broker_session_timeout=session_s,
             broker_heartbeat_interval=session_s / 4,
             broker_rebalance_timeout=max(session_s, 10.0),
-            broker_request_timeout=30.0,
+            broker_request_timeout=START_S_MAX,
             broker_max_poll_interval=86_400.0,
             producer_max_request_size=MESSAGE_BYTES_MAX,
             producer_linger=0.005,

@@ -20,12 +20,11 @@ from fenghuo.schemas import letters, position, pulse, skips, topics, visitors
 from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
-from fenghuo.schemas.foreign import FOREIGN, key_of
 from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import kafka, lanes, limits, metrics, places
+from fenghuo.streams import kafka, lanes, left, limits, metrics, places
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.heads import newest
@@ -64,15 +63,6 @@ def terms(settings: Settings, campaign: Campaign) -> Terms:
         campaign.end_ms,
         hashlib.sha256(words.encode()).hexdigest()[:16],
     )
-
-
-def visitors_of(parts: Iterable[visitors.Part], epoch: int) -> visitors.Sketches:
-    """All that is known of a source in an epoch: other epochs have counted anew."""
-    by_name: dict[visitors.Name, list[bytes]] = {}
-    for part in parts:
-        for name, data in part.sketches.items() if part.epoch == epoch else ():
-            by_name.setdefault(name, []).append(data)
-    return {name: visitors.united(found) for name, found in by_name.items()}
 
 
 def is_due(pending: int, quiet_ms: int, *, is_safe: bool) -> bool:
@@ -152,24 +142,30 @@ class GatherPart(Part):
         exactly = any(bounds[tp][0] > 0 for tp in wanting)
         heads = await newest(broker, self.settings.lane, exactly=exactly) if wanting else {}
         await self._read_skips()
-        left = await self._visitors()
+        others = await self._left(assigned)
+        parts, now = others.parts(), self.now_ms()
         for tp, (source, known) in chosen.items():
             head, life = heads.get(source), lives[tp.topic]
             begun = places.begin(source, known, bounds[tp], self._terms, head=head, life=life)
             begun = replace(begun, place=limits.merged(begun.place, known))
-            self._begin(tp, begun, {k: part for k, part in left.items() if part.source == source})
+            ours = {name: part for name, part in parts.items() if part.source == source}
+            self._begin(tp, begun, ours.values())
+            self._superseded[tp] = [
+                name
+                for name in ours
+                if others.is_silent(name, now) and not name.startswith(self._key(source))
+            ]
             if begun.place.epoch > max((place.epoch for place in known), default=0):
                 # known before its first pulse: else a return to the old labels could reuse it
                 await (await self._send_position(begun.place))
         return {tp: state.next_offset for tp, state in self._states.items()}
 
-    def _begin(self, tp: TP, begun: places.Begin, left: dict[str, visitors.Part]) -> None:
+    def _begin(self, tp: TP, begun: places.Begin, parts: Iterable[visitors.Part]) -> None:
         place, kind = begun.place, topics.KIND_OF[tp.topic]
         codec = self._codecs[kind]
         regions = codec.coder.regions(np.empty(0, np.int64))[1]
-        self._superseded[tp] = list(left)
         span_ms = (self._terms.start_ms, self._terms.end_ms)
-        users = Users(regions, span_ms, visitors_of(left.values(), place.epoch))
+        users = Users(regions, span_ms, left.known(parts, place.epoch))
         self._users[tp] = users
         self._states[tp] = Gather(place.source, codec, self._terms, place, users=users)
         self._record_ms[tp] = self._head_ms[tp] = 0
@@ -315,29 +311,27 @@ class GatherPart(Part):
         self._ticked_ms = 0  # everybody's turn
         await self.on_tick()
 
-    async def _visitors(self) -> dict[str, visitors.Part]:
-        """The sketches that other workers, or this one before, have left."""
-        found: dict[str, visitors.Part] = {}
+    async def _left(self, assigned: set[TP]) -> left.Left:
+        """The sketches that other workers, or this one before, have left of these partitions."""
         topic = self._named(topics.USERS)
-        for record in await kafka.read_all(self.settings.kafka, topic):
-            key = FOREIGN.read(topic, record.offset, key_of, record.key)
-            if key is None or not record.value:
-                found.pop(key or "", None)
-                continue
-            part = FOREIGN.read(topic, record.offset, visitors.decode, record.value)
-            if part is not None:
-                found[key] = part
+        found = left.Left(topic, [f"{tp.topic}/{tp.partition}" for tp in assigned])
+        async for record in kafka.read_each(self.settings.kafka, topic):
+            found.see(record)
         return found
 
     def _sketches(self, tp: TP, place: Position) -> list[Record]:
         """The sketches of a source partition, if there is news; and an end to those they hold."""
-        sketches = self._users[tp].take()
-        if sketches is None:
+        told = self._users[tp].take()
+        if told is None:
             return []
-        part = visitors.Part(place.source, place.epoch, self._states[tp].next_offset, sketches)
-        topic, mine = self._named(topics.USERS), f"{place.source}|{self._writer}"
-        old = [key for key in self._superseded.pop(tp, ()) if key != mine]
-        return [(topic, mine, visitors.encode(part), ()), *((topic, k, None, ()) for k in old)]
+        source, read_to = place.source, self._states[tp].next_offset
+        data = visitors.encode(visitors.Part(source, place.epoch, read_to, told.sketches))
+        topic, mine = self._named(topics.USERS), self._key(source, is_whole=told.is_whole)
+        old = self._superseded.pop(tp, ()) if told.is_whole else ()
+        return [(topic, mine, data, ()), *((topic, name, None, ()) for name in old)]
+
+    def _key(self, source: Source, *, is_whole: bool = True) -> str:
+        return left.key(source, self._writer, is_whole=is_whole)
 
     def is_behind(self) -> bool:
         return any(

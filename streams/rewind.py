@@ -30,6 +30,7 @@ async def records(
         consumer.seek(tp, first)
         while await consumer.position(tp) < end:
             for found in (await consumer.getmany(timeout_ms=500)).values():
+                kafka.PROGRESS.records += len(found)
                 for record in found:
                     if record.offset < end:
                         yield record

@@ -29,7 +29,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from fenghuo.schemas.letters import replay_of
-from fenghuo.streams import lanes
+from fenghuo.streams import kafka, lanes
 from fenghuo.streams.answers import Answers, read_all
 from fenghuo.streams.batches import ANYWHERE, Aborted
 from fenghuo.streams.fetch import Fetch
@@ -49,9 +49,13 @@ FETCH_GAP_S = 0.05
 """Pause after a fetch of few bytes, so that the next one brings more: a fetch costs the same for
 one as for a thousand, and on Tansu it costs the more the longer the log is.
 """
+REQUEST_MS = 30_000
+"""How long the client waits for an answer."""
 SEEK_S_MAX = 15.0
-"""Faust gives up a seek silently after its request time-out (30 s here) and then reads nothing for
-ever.
+"""How long nothing may be read while it is found out where to start."""
+START_S_MAX = 600.0
+"""How long that may take in all: Faust gives up silently after its request time-out, which is set
+to this, and then reads nothing for ever.
 """
 
 _corrupt: dict[object, int] = {}
@@ -78,6 +82,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchConsumer", self.consumer).fetch_wait_ms
+        # Faust's own setting is also its deadline for finding where to start, see START_S_MAX
+        consumer._request_timeout_ms = consumer._client._request_timeout_ms = REQUEST_MS
         consumer._isolation_level = READ_COMMITTED
         return consumer
 
@@ -172,9 +178,9 @@ class BatchConsumer(driver.Consumer):
         """
         assigned = self.assignment()
         try:
-            offsets = await asyncio.wait_for(self.start_offsets(assigned), SEEK_S_MAX)
+            offsets = await _while_it_goes_on(self.start_offsets(assigned))
             if offsets:
-                await self._thread.seek_wait(offsets)
+                await asyncio.wait_for(self._thread.seek_wait(offsets), SEEK_S_MAX)
         except Exception as error:
             die(f"cannot tell where to start reading {sorted(map(str, assigned))}: {error!r}")
         except asyncio.CancelledError:
@@ -217,6 +223,21 @@ class BatchConsumer(driver.Consumer):
                 raise
         finally:
             fetcher.set_shutdown()
+
+
+async def _while_it_goes_on(finding: Awaitable[Mapping[TP, int]]) -> Mapping[TP, int]:
+    """The result, however long it takes, as long as records are read for it."""
+    task = asyncio.ensure_future(finding)
+    try:
+        while True:
+            before = kafka.PROGRESS.records
+            await asyncio.wait({task}, timeout=SEEK_S_MAX)
+            if task.done():
+                return task.result()
+            if kafka.PROGRESS.records == before:
+                raise TimeoutError(f"nothing was read for {SEEK_S_MAX:.0f} s")
+    finally:
+        task.cancel()
 
 
 class BatchTransport(driver.Transport):

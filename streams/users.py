@@ -10,12 +10,13 @@ is the same (tests/laws/test_users_laws.py).
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from datasketches import update_theta_sketch
 
 from fenghuo.schemas.arrays import Flags, Ints
 from fenghuo.schemas.compiled import FLAGS, INT, INTS, compiled, inlined
-from fenghuo.schemas.visitors import ACTIVE, LG_K, NEW, Sketches, united
+from fenghuo.schemas.visitors import ACTIVE, LG_K, NEW, Name, Sketches, united
 
 SEED: Final = 9001
 """The library's own, so that everybody's sketches can be united."""
@@ -23,7 +24,19 @@ SEEN_SLOTS: Final = 1 << 16
 """Users seen a moment ago, by their hash: while a sketch is not full yet, all of them would be
 given to the library again and again.
 """
+NEWS_SHARE: Final = 8
+"""Sketches are told whole again when an eighth of what they held came new."""
+HASH_BYTES: Final = 8
 _ALL: Final = 2**63 - 1
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What is sent of the sketches: whole, or the users that came since the last whole ones. The
+    newest of both together are all that is known.
+    """
+
+    sketches: Sketches
+    is_whole: bool
 
 
 class Users:
@@ -37,6 +50,10 @@ class Users:
         self._from_ms, self._to_ms = span_ms
         self._names = [(measure, region) for measure in (ACTIVE, NEW) for region in regions]
         self._sketches = [update_theta_sketch(LG_K) for _ in self._names]
+        self._news = [update_theta_sketch(LG_K) for _ in self._names]
+        """Who came since the whole sketches were last told; theirs is the smaller theta."""
+        self._given, self._told = 0, 0
+        """Users given to sketches since then, and how many all of them held."""
         self._theta = np.full(len(self._names), _ALL, np.int64)
         self._seen = np.zeros(SEEN_SLOTS, np.int64)
         self._held = dict(found or {})
@@ -56,23 +73,42 @@ class Users:
         count = _wanted(code, user, *tables, self._theta, self._seen, out[0], out[1])
         for slot, value in zip(out[0, :count].tolist(), out[1, :count].tolist(), strict=True):
             self._sketches[slot].update(value)
+            self._news[slot].update(value)
+        self._given += count
         for slot in set(out[0, :count].tolist()):
             self._theta[slot] = self._sketches[slot].theta64
             self._changed.add(slot)
         return count
 
-    def take(self) -> Sketches | None:
-        """All sketches, when any of them has changed since the last time."""
+    def take(self) -> Told | None:
+        """The sketches, when any of them has changed since the last time: whole when much came
+        since they last were, for whole ones are large, and of millions of users few are news.
+        """
         if not self._changed:
             return None
         self._changed.clear()
-        found = dict(self._held)
-        for name, sketch in zip(self._names, self._sketches, strict=True):
-            if not sketch.is_empty():
-                mine = sketch.compact().serialize()
-                # a union is trimmed: half as many bytes
-                found[name] = united([found[name], mine] if name in found else [mine])
-        return found
+        if self._given * NEWS_SHARE < self._told:
+            return Told(_compact(self._names, self._news, {}), is_whole=False)
+        return self.whole()
+
+    def whole(self) -> Told:
+        """All sketches; news begin again behind them."""
+        self._news = [update_theta_sketch(LG_K) for _ in self._names]
+        sketches = _compact(self._names, self._sketches, self._held)
+        self._given, self._told = 0, sum(map(len, sketches.values())) // HASH_BYTES
+        return Told(sketches, is_whole=True)
+
+
+def _compact(
+    names: Sequence[Name], sketches: Sequence[update_theta_sketch], held: Sketches
+) -> Sketches:
+    found = dict(held)
+    for name, sketch in zip(names, sketches, strict=True):
+        if not sketch.is_empty():
+            mine = sketch.compact().serialize()
+            # a union is trimmed: half as many bytes
+            found[name] = united([found[name], mine] if name in found else [mine])
+    return found
 
 
 @inlined

@@ -3,6 +3,7 @@ make; unions do not mind order, repeats, restarts or who wrote what.
 """
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from fenghuo.schemas.visitors import (
     VisitorsError,
     united,
 )
+from fenghuo.streams import left
 from fenghuo.streams.users import Users
 
 REGIONS = ("east", "south")
@@ -48,7 +50,7 @@ def added(
     users = Users(REGIONS, SPAN_MS, found)
     for part, who in zip(np.split(code, cuts), np.split(user, cuts), strict=True):
         users.add((REGION, IS_NEW), now(part), part, who)
-    return users.take() or {}
+    return users.whole().sketches
 
 
 def by_the_library(code: np.ndarray, user: np.ndarray) -> Sketches:
@@ -163,4 +165,106 @@ def test_only_the_campaign_counts() -> None:
     ts, code = np.array([999, 1_000, 1_999, 2_000]), np.zeros(4, np.int64)
     users.add((REGION, IS_NEW), ts, code, np.array([1, 2, 3, 4]))
 
-    assert count(users.take() or {}, (ACTIVE, "east")) == 2
+    assert count(users.whole().sketches, (ACTIVE, "east")) == 2
+
+
+@settings(max_examples=15)
+@given(SEEDS, SIZES, st.sampled_from([900, 9_000, 10**9]), st.lists(st.integers(0, 60_000)))
+def test_the_newest_whole_sketches_and_the_news_behind_them_are_all_that_is_known(
+    seed: int, rows: int, users: int, cuts: list[int]
+) -> None:
+    """As a successor reads them from a compacted topic, at whatever moment the writer dies."""
+    code, user = drawn(seed, rows, users)
+    writer, topic = Users(REGIONS, SPAN_MS), dict[bool, Sketches]()
+    ends = [*sorted(cuts), rows]
+    for start, end in zip([0, *ends], ends, strict=False):
+        writer.add((REGION, IS_NEW), now(code[start:end]), code[start:end], user[start:end])
+        if told := writer.take():
+            topic[told.is_whole] = told.sketches
+        names = {name for sketches in topic.values() for name in sketches}
+        known = {
+            name: united([found[name] for found in topic.values() if name in found])
+            for name in names
+        }
+        assert known == by_the_library(code[:end], user[:end])
+
+
+def test_of_many_users_little_is_told_again() -> None:
+    """Bytes on the topic follow what is new, not how large the sketches are."""
+    writer = Users(REGIONS, SPAN_MS)
+    sent = []
+    for tick in range(200):
+        user = np.arange(tick * 5_000, (tick + 1) * 5_000) + 1
+        code = user % 4
+        writer.add((REGION, IS_NEW), now(code), code, user)
+        told = writer.take()
+        sent.append(sum(len(data) for data in told.sketches.values()) if told else 0)
+    whole = sum(len(data) for data in writer.whole().sketches.values())
+
+    assert sum(sent[100:]) < 100 * whole / 5
+
+
+ZOMBIE_MS = 60_000
+"""Whoever was silent for this long is dead."""
+
+
+class Worker:
+    """One life of a worker on one partition, as part_gather does it; it may be a zombie."""
+
+    SOURCE = Source("log", "orders", 0)
+
+    def __init__(self, name: str, topic: dict[str, SimpleNamespace], place: int, at_ms: int):
+        found = left.Left("users", [str(self.SOURCE)])
+        for record in topic.values():
+            found.see(record)
+        self.known = left.known((parts := found.parts()).values(), 0)
+        self.name, self.read_to, self.told_to, self.told_ms = name, place, place, at_ms
+        self.silent = [key for key in parts if found.is_silent(key, at_ms)]
+        self.users = Users(REGIONS, SPAN_MS, self.known)
+
+    def read(self, code: np.ndarray, user: np.ndarray, rows: int) -> None:
+        span = slice(self.read_to, self.read_to + rows)
+        self.users.add((REGION, IS_NEW), now(code[span]), code[span], user[span])
+        self.read_to = min(span.stop, len(code))
+
+    def tell(self, topic: dict[str, SimpleNamespace], at_ms: int) -> None:
+        self.told_to, self.told_ms = self.read_to, at_ms
+        if (told := self.users.take()) is None:
+            return
+        key = left.key(self.SOURCE, self.name, is_whole=told.is_whole)
+        value = visitors.encode(Part(self.SOURCE, 0, self.read_to, told.sketches))
+        topic[key] = SimpleNamespace(key=key.encode(), value=value, offset=0, timestamp=at_ms)
+        while told.is_whole and self.silent:
+            topic.pop(self.silent.pop(), None)
+
+
+STEPS = st.tuples(st.integers(0, 1), st.sampled_from(["tell", "tell", "place", "begin", "wait"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, st.lists(STEPS, min_size=10, max_size=40))
+def test_whoever_begins_knows_all_users_before_any_position(
+    seed: int, steps: list[tuple[int, str]]
+) -> None:
+    """Two workers on one partition die at any moment, and write on when another has taken over:
+    what compaction leaves of their sketches covers the furthest of their positions.
+    """
+    code, user = drawn(seed, 6_000, 4_000)
+    topic, workers = dict[str, SimpleNamespace](), dict[int, Worker]()
+    furthest, at_ms = 0, left.LEFT_MS
+    for step, (who, what) in enumerate([*steps, (0, "begin")]):
+        at_ms += 20_000 if what == "wait" else 1
+        workers = {n: one for n, one in workers.items() if at_ms - one.told_ms < ZOMBIE_MS}
+        if what == "begin":
+            new = workers[who] = Worker(f"{step:08x}", topic, furthest, at_ms)
+            want = by_the_library(code[:furthest], user[:furthest])
+            assert want.keys() <= new.known.keys()
+            assert {n: united([new.known[n], want[n]]) for n in want} == {
+                n: new.known[n] for n in want
+            }
+        elif worker := workers.get(who):
+            if what == "tell":
+                worker.read(code, user, 30 if step % 2 else 600)
+                worker.tell(topic, at_ms)
+            elif what == "place":
+                furthest = max(furthest, worker.told_to)

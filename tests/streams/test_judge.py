@@ -258,7 +258,7 @@ def test_the_users_of_all_writers_are_united_and_a_newer_epoch_counts_anew() -> 
         found = Counter(["east"], (0, 10))
         code, user = np.zeros(len(users), np.int64), np.array(users, np.int64) + 1
         found.add((code[:1], code[:1] > 0), code, code, user)
-        return visitors.encode(visitors.Part(source, epoch, 9, found.take() or {}))
+        return visitors.encode(visitors.Part(source, epoch, 9, found.whole().sketches))
 
     rule = replace(campaign().rule("ordering"), metric=Users("active"))
     judge = Judge(replace(campaign(), rules=(rule,)))
