@@ -7,7 +7,7 @@ other.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -98,9 +98,11 @@ class Ledger:
         lateness_ms: int,
         future_ms: int,
         limits: Mapping[int, int] | None = None,
+        skips: Container[int] = (),
     ) -> None:
         """limits: what letters state. Where a record carries its producer's time, which event lies
-        in the future is not in the log: a letter is believed if its own limit bears it out.
+        in the future is not in the log: a letter is believed if its own limit bears it out. skips:
+        offsets that were passed over by hand, each one refused event whatever is in it.
         """
         self.topic = topic
         self.partition = partition
@@ -112,6 +114,7 @@ class Ledger:
         self._lateness_ms = lateness_ms
         self._future_ms = future_ms
         self._limits = limits or {}
+        self._skips = skips
         self._newest_ms: int | None = None
         self._replayed: set[tuple[int, int]] = set()
 
@@ -122,6 +125,17 @@ class Ledger:
 
     def read(self, fetch: Fetch) -> None:
         """Enter the next records."""
+        if not any(offset in self._skips for offset in fetch.offsets.tolist()):
+            self._enter(fetch)
+            return
+        for at, offset in enumerate(fetch.offsets.tolist()):
+            if offset in self._skips:
+                self.events += 1
+                self.refused[offset] += 1
+            else:
+                self._enter(fetch.one(at))
+
+    def _enter(self, fetch: Fetch) -> None:
         batch = self._codec.decode(fetch.values)
         self.events += len(batch)
         for refusal in batch.refusals:

@@ -5,20 +5,22 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fenghuo.schemas import pulse, tables, topics
+from fenghuo.schemas import pulse, skips, tables, topics
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
+from fenghuo.schemas.pulse import Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
-from fenghuo.streams import audit, kafka, lanes, reading
+from fenghuo.streams import audit, kafka, lanes, places, reading
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.limits import stated
 from fenghuo.streams.part_gather import coders
+from fenghuo.streams.places import Part
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
 SOURCES = tuple(topics.TOPIC_OF.values())
@@ -61,14 +63,17 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             )
     store = await asyncio.to_thread(connect, settings.store_login)
     deadline = time.monotonic() + wait_s
-    await _gathered(settings, log, {part: end for part, (_, end) in ends.items()}, deadline)
+    logs = await _logs(settings, log, parts)
+    await _gathered(settings, logs, {part: end for part, (_, end) in ends.items()}, deadline)
     await _archived(settings, deadline)
     campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
     codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
     books, differences = [], []
     held = await asyncio.to_thread(
-        _stored, store, settings.lane, log, {part: end for part, (_, end) in ends.items()}
+        _stored, store, settings.lane, logs, {part: end for part, (_, end) in ends.items()}
     )
+    topic = topics.of(topics.SKIPS, settings.lane)
+    passed = skips.read(await kafka.read_all(settings.kafka, topic), topic)
     after = await kafka.bounds(settings.kafka, parts)
     for part in parts:
         ledger = Ledger(
@@ -77,6 +82,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             lateness_ms=settings.lateness_ms,
             future_ms=settings.future_ms,
             limits=held[part].limits,
+            skips=passed.get(Source(logs[part], *part), {}),
         )
         await _read(settings, ledger, ends[part][1])
         found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
@@ -86,21 +92,29 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     return audit.report(books, differences)
 
 
+async def _logs(settings: Settings, log: str, parts: Sequence[Part]) -> dict[Part, str]:
+    """What the log of each partition is called: that of a topic made anew has a name of its own."""
+    topic = topics.of(topics.POSITIONS, settings.lane)
+    found = places.read(await kafka.read_all(settings.kafka, topic), topic)
+    lives = await kafka.lives(settings.kafka, SOURCES)
+    return {part: places.named(found, Source(log, *part), lives[part[0]]) for part in parts}
+
+
 async def _gathered(
-    settings: Settings, log: str, ends: Mapping[tuple[str, int], int], deadline: float
+    settings: Settings, logs: Mapping[Part, str], ends: Mapping[Part, int], deadline: float
 ) -> None:
     """Wait until gather has read every partition up to where the audit reads it."""
     pulses = topics.of(topics.PULSES, settings.lane)
     while True:
-        read: dict[tuple[str, int], int] = {}
+        read: dict[Part, int] = {}
         for last in (500, None):
             for record in await kafka.read_all(settings.kafka, pulses, last=last):
                 frame = FOREIGN.read(pulses, record.offset, pulse.decode, record.value or b"")
                 if frame is None:
                     continue
                 head = frame[0]
-                if head.source.log == log:
-                    part = (head.source.topic, head.source.partition)
+                part = (head.source.topic, head.source.partition)
+                if head.source.log == logs.get(part):
                     read[part] = max(read.get(part, 0), head.next_offset)
             if ends.keys() <= read.keys():
                 break
@@ -146,34 +160,39 @@ async def _read(settings: Settings, ledger: Ledger, end: int) -> None:
 
 
 def _stored(
-    store: Store, lane: Lane, log: str, ends: Mapping[tuple[str, int], int]
-) -> dict[tuple[str, int], Stored]:
+    store: Store, lane: Lane, logs: Mapping[Part, str], ends: Mapping[Part, int]
+) -> dict[Part, Stored]:
     """What the store holds of every partition, below these offsets."""
-    seconds: dict[tuple[str, int], dict[int, tuple[int, int]]] = {part: {} for part in ends}
-    uneven: dict[tuple[str, int], dict[int, str]] = {part: {} for part in ends}
-    late: dict[tuple[str, int], dict[Key, tuple[int, int, int]]] = {part: {} for part in ends}
-    refused: dict[tuple[str, int], dict[int, int]] = {part: {} for part in ends}
-    limits: dict[tuple[str, int], dict[int, int]] = {part: {} for part in ends}
+    seconds: dict[Part, dict[int, tuple[int, int]]] = {part: {} for part in ends}
+    uneven: dict[Part, dict[int, str]] = {part: {} for part in ends}
+    late: dict[Part, dict[Key, tuple[int, int, int]]] = {part: {} for part in ends}
+    refused: dict[Part, dict[int, int]] = {part: {} for part in ends}
+    limits: dict[Part, dict[int, int]] = {part: {} for part in ends}
+
+    def rows(sql: str) -> list[tuple[Part, Mapping[str, Any]]]:
+        return [
+            (part, row)
+            for log in sorted(set(logs.values()))
+            for row in store.query(sql, {"log": log})
+            if logs.get(part := (row["topic"], row["partition"])) == log
+        ]
+
     for kind, table in tables.PULSE_TABLE.items():
         fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
         sql = _PULSES.format(table=tables.of(table, lane), fen=fen)
-        pulses = store.query(sql, {"log": log})
-        for row in pulses:
-            part = (row["topic"], row["partition"])
+        pulses = rows(sql)
+        for part, row in pulses:
             if row["cut"] == "":
                 seconds[part][row["second_ms"]] = (row["e"], row["f"])
-        for row in pulses:
-            part = (row["topic"], row["partition"])
+        for part, row in pulses:
             if (row["e"], row["f"]) != seconds[part].get(row["second_ms"]):
                 uneven[part][row["second_ms"]] = row["cut"] or "total"
         sql = _LATE.format(table=tables.of(tables.LATE_TABLE[kind], lane), fen=fen)
-        for row in store.query(sql, {"log": log}):
-            part = (row["topic"], row["partition"])
+        for part, row in rows(sql):
             if row["offset"] < ends[part]:
                 late[part][row["offset"], row["idx"]] = (row["second_ms"], row["e"], row["f"])
     sql = _REFUSED.format(table=tables.of(tables.REFUSED_TABLE, lane))
-    for row in store.query(sql, {"log": log}):
-        part = (row["topic"], row["partition"])
+    for part, row in rows(sql):
         if row["offset"] < ends[part]:
             refused[part][row["offset"]] = row["e"]
             limit_ms = stated(row["told"])

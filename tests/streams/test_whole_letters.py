@@ -2,6 +2,8 @@
 and nobody sends its bytes again as if they were events.
 """
 
+import json
+
 import numpy as np
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from fenghuo.streams.audit import Ledger
 from fenghuo.streams.dlq import can_replay
 from fenghuo.streams.fetch import Fetch, Unreadable
 from tests.laws.river import codec_of
+from tests.laws.test_codec_laws import SAMPLES
 
 LETTER = Letter(Source("log", "orders", 0), 4, 0, "schema", "why", 0, b"{}")
 
@@ -23,6 +26,18 @@ def test_the_books_have_the_events_of_a_batch_that_nobody_can_read() -> None:
 
     assert ledger.events == 4
     assert ledger.refused == {3: 4}
+
+
+def test_the_books_have_a_record_that_was_passed_over_as_one_refused_event() -> None:
+    ledger = Ledger("orders", 0, codec_of("order"), lateness_ms=10_000, future_ms=10_000, skips={4})
+    event = json.dumps(SAMPLES["order"]).encode()
+    ts = SAMPLES["order"]["ts"]
+    stamps = np.full(3, ts, np.int64)
+    ledger.read(Fetch(np.arange(3, 6), (event, event * 2, event), stamps, 3, 6))
+
+    assert ledger.events == 3
+    assert ledger.refused == {4: 1}
+    assert sum(second.events for second in ledger.seconds.values()) == 2
 
 
 def test_only_letters_that_are_whole_events_are_sent_again() -> None:
