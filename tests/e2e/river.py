@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.parts.host_clock import HostClock
 from tests.parts.process import Process, free_port
 
 PARTS = ("gather", "judge", "archive", "api")
@@ -59,11 +60,12 @@ class River:
         for part in self.parts.values():
             part.stop()
 
-    def start(self, name: str) -> None:
-        """Start a part; `gather-2` is a second gather worker."""
+    def start(self, name: str, clock: HostClock | None = None) -> None:
+        """Start a part; `gather-2` is a second gather worker. clock: what its host goes by."""
         kind = name.partition("-")[0]
         if name not in self.parts:
-            command = [sys.executable, "-m", "fenghuo.streams", "run", kind]
+            words = ("fenghuo.streams", "run", kind)
+            command = clock.command(*words) if clock else [sys.executable, "-m", *words]
             self.parts[name] = Process(name, command, self.folder / f"{name}.log", self.env)
         self.parts[name].start()
 

@@ -14,6 +14,7 @@ from fenghuo.alerts.prometheus import PROMETHEUS_PATH, RULES_PATH, files
 from fenghuo.schemas.campaign import Campaign
 from tests.alerts.promtool import tool
 from tests.e2e.river import PARTS, River
+from tests.parts.host_clock import HostClock
 from tests.parts.process import Process, free_port
 
 NAMES = frozenset(str(alert["alert"]) for alert in health_alerts())
@@ -30,9 +31,9 @@ class Watched(River):
         super().__init__(kafka, store, folder, campaign, **more)
         self.ports = {name: free_port() for name in PARTS} | {"api": self.port}
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, clock: HostClock | None = None) -> None:
         self.env = {**self.env, "FENGHUO_METRICS_PORT": str(self.ports[name])}
-        super().start(name)
+        super().start(name, clock)
 
 
 class Prometheus:
