@@ -241,7 +241,7 @@ class Worker:
 STEPS = st.tuples(st.integers(0, 1), st.sampled_from(["tell", "tell", "place", "begin", "wait"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SEEDS, st.lists(STEPS, min_size=10, max_size=40))
 def test_whoever_begins_knows_all_users_before_any_position(
     seed: int, steps: list[tuple[int, str]]
