@@ -9,6 +9,8 @@ from the board's rewind_offset.
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from fenghuo.alerts import forecast
 from fenghuo.alerts.folding import fold
 from fenghuo.alerts.machine import advance
@@ -126,10 +128,15 @@ class Judge:
     def _hear(self, head: Head) -> bool:
         """Keep the newest head of its source; whether it is that."""
         known = self._heads.get(head.source)
-        is_news = known is None or _is_newer(head, known)
-        if is_news:
+        if known is None or _is_newer(head, known):
             self._heads[head.source] = head
-        return is_news
+            return True
+        if head.stopped != known.stopped and head.sent_ms > known.sent_ms:
+            # who takes over begins further back, and may stop there: how far was read stays true
+            self._heads[head.source] = msgspec.structs.replace(
+                known, stopped=head.stopped, idle=head.idle, sent_ms=head.sent_ms
+            )
+        return False
 
     def see_users(self, value: bytes) -> None:
         """Take in the sketches of a source partition, a record of topic `users`. Those of all its

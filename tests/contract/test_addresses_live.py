@@ -53,7 +53,8 @@ def test_commands_take_a_list_with_a_dead_first_server_a_scheme_and_a_comma(
     need("kafka")
     kafka = written(own())
     found = fenghuo("dlq", "list", kafka=kafka)
-    assert (found.returncode, found.stdout.split(":")[0]) == (0, "0 letters"), found.stderr
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("0 letters")
     sent = fenghuo(
         *("load", "--real", "--rate", "40", "--seconds", "2", "--no-watch", "--settle", "1"),
         kafka=kafka,

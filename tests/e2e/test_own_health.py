@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaProducer
 
 from fenghuo.schemas.campaign import load
@@ -101,6 +102,13 @@ def tell(
             assert wait(partial(is_another, prometheus, begun))
         see("FenghuoPartRestarts")
 
+        lose(river, broker)
+        see("FenghuoRecordsGone")
+
+        begin_gather(river, {"FENGHUO_LATENESS_MS": "11000"})
+        see("FenghuoPartitionStopped")
+        begin_gather(river, {"FENGHUO_LATENESS_MS": "10000"})
+
         river.parts["judge"].kill()
         see("FenghuoPartDown", "FenghuoBoardStale", "FenghuoDataStale")
         river.start("judge")
@@ -114,6 +122,29 @@ def tell(
     prometheus.lose_its_targets()
     see("FenghuoAbsent")
     return story
+
+
+def lose(river: Watched, broker: str) -> None:
+    """Records of a partition are deleted while nobody reads."""
+
+    river.parts["gather"].kill()
+    client = Producer({"bootstrap.servers": broker})
+    for _ in range(100):
+        client.produce("orders", event("order", now_ms()), partition=0)
+    client.flush(30)
+    admin = AdminClient({"bootstrap.servers": broker})
+    whole = TopicPartition("orders", 0, -1)  # up to its end
+    (deleted,) = admin.delete_records([whole]).values()
+    deleted.result(30)
+    river.parts["gather"].start()
+
+
+def begin_gather(river: Watched, settings: dict[str, str]) -> None:
+    """Stop gather, and start it with other settings."""
+    gather = river.parts["gather"]
+    gather.stop()
+    gather.env = gather.env | settings
+    gather.start()
 
 
 def lives(prometheus: Prometheus) -> list[float]:
