@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+SWEEPS = 10
+
 
 @contextlib.contextmanager
 def below(path: str, target: str) -> Iterator[str]:
@@ -16,7 +18,7 @@ def below(path: str, target: str) -> Iterator[str]:
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await _pass_on(reader, writer, path, (place.hostname or "", place.port or 80))
-        writer.close()
+        await _closed(writer)
 
     async def serve() -> None:
         server = await asyncio.start_server(one, "127.0.0.1", 0)
@@ -24,10 +26,13 @@ def below(path: str, target: str) -> Iterator[str]:
         ready.set()
         await asyncio.get_running_loop().run_in_executor(None, over.wait)
         server.close()
-        ours = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in ours:
-            task.cancel()
-        await asyncio.gather(*ours, return_exceptions=True)
+        # a connection that was just taken begins its task later than this
+        for _ in range(SWEEPS):
+            ours = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in ours:
+                task.cancel()
+            await asyncio.gather(*ours, return_exceptions=True)
+            await asyncio.sleep(0.02)
 
     over = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
@@ -62,4 +67,10 @@ async def _pass_on(
             writer.write(data)
             await writer.drain()
     finally:
-        far_writer.close()
+        await _closed(far_writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
