@@ -77,7 +77,7 @@ metric = "order.failed / (order.paid + order.failed) over 3s"
 
 def campaign(at_ms: int) -> str:
     """The campaign file of a run that begins about now."""
-    now = datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC)
+    now = datetime.datetime.fromtimestamp(at_ms // 1000, datetime.UTC)  # on a whole second
     day = datetime.timedelta(days=1)
     regions = ", ".join(f'"{region}"' for region in names())
     start, end = (now - day).isoformat(), (now + day).isoformat()
