@@ -17,8 +17,8 @@ from fenghuo.api.in_force import InForce
 from fenghuo.api.reader import BoardSource
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import OUTSIDE
-from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
+from fenghuo.schemas.metrics import ForeignRecords, in_lane
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 
@@ -62,17 +62,12 @@ class Metrics(Collector):
         self._registry.register(_Boards(source.latest, clock_ms, in_force))
         self._registry.register(_Window(source, feed))
         self._registry.register(_Crowd(known))
-        self._registry.register(_Foreign())
+        self._registry.register(ForeignRecords())
         self._registry.register(_Campaign(source.latest, in_force))
 
     def collect(self) -> Iterator[Metric]:
         """Everything, each sample with the lane."""
-        for metric in self._registry.collect():
-            metric.samples = [
-                sample._replace(labels={**sample.labels, "lane": self._lane})
-                for sample in metric.samples
-            ]
-            yield metric
+        return in_lane(self._registry, self._lane)
 
     def told(self, transitions: tuple[Transition, ...]) -> None:
         """Count new transitions; no data is level -1."""
@@ -133,20 +128,6 @@ class _Campaign(Collector):
         if self._latest.board is not None:
             refused.add_metric(["judge"], int(bool(self._latest.board.campaign.refused)))
         yield refused
-
-
-class _Foreign(Collector):
-    """What this process has passed over on topics of ours."""
-
-    def collect(self) -> Iterator[Metric]:
-        made = CounterMetricFamily(
-            "fenghuo_foreign_records",
-            "Records on topics of ours that are none of ours, passed over.",
-            labels=["topic"],
-        )
-        for topic, many in FOREIGN.passed.items():
-            made.add_metric([topic], many)
-        yield made
 
 
 class _Window(Collector):

