@@ -211,8 +211,8 @@ class Ledger:
     def _repeated(self, fetch: Fetch, counted: set[int]) -> list[int]:
         """Messages that are a replayed dead letter counted before."""
         found = []
-        for at in sorted(fetch.headers):
-            letter = replay_of(fetch.headers[at])
+        for at in sorted(fetch.replays):
+            letter = replay_of(fetch.replays[at])
             if letter is None or at not in counted:
                 continue
             if letter in self._replayed:

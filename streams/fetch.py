@@ -27,8 +27,8 @@ class Unreadable(msgspec.Struct, frozen=True):
 class Fetch(msgspec.Struct, frozen=True):
     """Consecutive records of one source partition, as the transport read them: from start_offset up
     to, not including, next_offset. record_ms: the time of each; theirs: which of these are the
-    producers' times, not the broker's, None when none is; headers: of the records that are replays
-    of dead letters; shadow: which records carry the mark of a shadow run, None when none does.
+    producers' times, not the broker's, None when none is; replays: the headers of those that are
+    replays of dead letters; shadow: which carry the mark of a shadow run, None when none does.
     """
 
     offsets: Ints
@@ -36,7 +36,7 @@ class Fetch(msgspec.Struct, frozen=True):
     record_ms: Ints
     start_offset: int
     next_offset: int
-    headers: dict[int, Headers] = {}
+    replays: dict[int, Headers] = {}
     shadow: Flags | None = None
     mark_of: Callable[[int], Headers] | None = None
     """The headers of any record, read when they are asked for."""
@@ -46,7 +46,7 @@ class Fetch(msgspec.Struct, frozen=True):
 
     def headers_of(self, at: int) -> Headers:
         """All headers of a record."""
-        found = self.headers.get(at)
+        found = self.replays.get(at)
         return found or (self.mark_of(at) if self.mark_of else ())
 
     def until(self, end: int) -> "Fetch":
@@ -60,7 +60,7 @@ class Fetch(msgspec.Struct, frozen=True):
             values=self.values[:count],
             record_ms=self.record_ms[:count],
             next_offset=end,
-            headers={at: found for at, found in self.headers.items() if at < count},
+            replays={at: found for at, found in self.replays.items() if at < count},
             shadow=None if self.shadow is None else self.shadow[:count],
             unreadable=tuple(one for one in self.unreadable if one.first < end),
             theirs=None if self.theirs is None else self.theirs[:count],
@@ -82,7 +82,7 @@ class Fetch(msgspec.Struct, frozen=True):
             self.record_ms[at : at + 1],
             start,
             end,
-            {0: self.headers[at]} if at in self.headers else {},
+            {0: self.replays[at]} if at in self.replays else {},
             None if self.shadow is None else self.shadow[at : at + 1],
             lambda _: self.headers_of(at),
             tuple(one for one in self.unreadable if start <= one.first < end),

@@ -7,24 +7,22 @@ broker.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import Batch, Refusal
-from fenghuo.schemas.codec import Codec, EventBytes
+from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.frame import Frame
-from fenghuo.schemas.letters import Letter, replay_of
+from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Rows, Source, Tally, no_rows
-from fenghuo.schemas.refusals import refusals
 from fenghuo.streams import windows
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
 from fenghuo.streams.limits import Limits
-from fenghuo.streams.out_of_time import by_message, out_of_time
+from fenghuo.streams.out_of_time import out_of_time
 from fenghuo.streams.published import (
     compact,
     late_rows,
@@ -33,6 +31,7 @@ from fenghuo.streams.published import (
     skipped_letter,
     unreadable_letter,
 )
+from fenghuo.streams.replays import Replays
 from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.undo import Kept
@@ -44,10 +43,6 @@ ROWS_MIN = 1_024
 """Rows of a frame that emptying the table of the short way must be good for."""
 LETTERS_BYTES_MAX = 16 << 20
 """Bytes of dead letters between two `take`s beyond which each keeps a beginning only."""
-REPLAYED_MAX = 10_000
-"""Most replayed dead letters a partition remembers; more replays are refused, for they could count
-twice.
-"""
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -60,11 +55,8 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 _KEPT = Kept(
-    values=(
-        *("next_offset", "tally", "pending", "_frontier_ms", "_replayed", "_fetches"),
-        "_letter_bytes",
-    ),
-    tables=("_opened", "_version", "_changed", "_marks"),
+    values=("next_offset", "tally", "pending", "_frontier_ms", "_fetches", "_letter_bytes"),
+    tables=("_opened", "_version", "_changed", "_marks", "_replays"),
     lists=("_chunks", "_late", "_letters"),
 )
 """All that counting a fetch changes."""
@@ -94,8 +86,7 @@ class Gather:
         self._frontier_ms = windows.NEVER_MS if start.frontier_ms is None else start.frontier_ms
         self._floor_ms = start.floor_ms
         self.limits = Limits(start, terms.future_ms)
-        self._replayed = start.replayed
-        self._is_replayed = set(start.replayed)
+        self._replays = Replays(start.replayed)
         self._chunks: list[tuple[Ints, Ints, Ints, Ints]] = []
         self._opened: dict[int, int] = {}
         self._version: dict[int, int] = {}
@@ -120,7 +111,6 @@ class Gather:
             self._count_all(fetch, now_ms)
         except Exception:
             before.restore(self)
-            self._is_replayed = set(self._replayed)
             self._adder, self._frames = Adder(), FrameAdder()  # may be full of half a fetch
             raise
 
@@ -161,7 +151,7 @@ class Gather:
         """The rows of a frame that simply count the short way; from the first one on that does not,
         as a batch.
         """
-        end = 0 if fetch.headers else self._count(fetch, frame, int(limit_ms[frame.message]))
+        end = 0 if fetch.replays else self._count(fetch, frame, int(limit_ms[frame.message]))
         self.tally = self.tally.plus(Tally(end, unknown_fields=frame.unknown_fields * end))
         if self._users is not None and frame.user is not None:
             ts = frame.dt[:end].astype(np.int64) + frame.base_ms
@@ -200,10 +190,11 @@ class Gather:
         self._settle(fetch)  # before what comes later in the log
         refused = list(batch.refusals)
         sifted = self._sift(batch, limit_ms)
-        if sifted.past or sifted.future or fetch.headers:
+        if sifted.past or sifted.future or fetch.replays:
             batch = self._in_time(fetch, batch, sifted.fate, refused, limit_ms=limit_ms)
-            if fetch.headers:
-                batch = self._without_repeats(fetch, batch, refused)
+            if fetch.replays:
+                batch, repeated = self._replays.first(fetch, batch, self._codec)
+                refused += repeated
             sifted = self._sift(batch, limit_ms)
         self._refuse(fetch, refused)
         if self._users is not None:
@@ -265,7 +256,7 @@ class Gather:
         )
 
     def _mark(self) -> _Mark:
-        return _Mark(self.next_offset, self._frontier_ms, self.tally, self._replayed)
+        return _Mark(self.next_offset, self._frontier_ms, self.tally, self._replays.counted)
 
     def _position(self, floor_ms: int) -> Position:
         """The state before the oldest fetch that still matters; older ones are forgotten."""
@@ -285,30 +276,6 @@ class Gather:
             *self.limits.since(mark.offset),
             *(self.gaps, self._life),
         )
-
-    def _without_repeats(self, fetch: Fetch, batch: Batch, found: list[Refusal]) -> Batch:
-        """Replayed letters count once: a second replay of the same one is refused."""
-        again = set()
-        for at, headers in fetch.headers.items():
-            letter = replay_of(headers)
-            if letter is None or not (batch.message == at).any():
-                continue
-            if letter in self._is_replayed or len(self._replayed) >= REPLAYED_MAX:
-                again.add(at)
-            else:
-                self._is_replayed.add(letter)
-                self._replayed += (letter,)
-        if not again:
-            return batch
-        repeated = np.isin(batch.message, list(again))
-        events = EventBytes(self._codec, fetch.values)
-        for message, some in by_message(batch, np.flatnonzero(repeated)):
-            found += refusals(
-                *(message, batch.idx[some], "already_replayed"),
-                lambda _: "this letter was counted",
-                data_of=partial(events.of, message),
-            )
-        return batch.only(~repeated)
 
     def _in_time(
         self,

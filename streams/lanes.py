@@ -38,10 +38,10 @@ def only(fetch: Fetch, lane: Lane) -> Fetch:
         offsets=fetch.offsets[places],
         values=_only(fetch.values, mine),
         record_ms=fetch.record_ms[places],
-        headers={
-            new: fetch.headers[old]
+        replays={
+            new: fetch.replays[old]
             for new, old in enumerate(places.tolist())
-            if old in fetch.headers
+            if old in fetch.replays
         },
         shadow=fetch.shadow[places] if is_mine else None,
         mark_of=lambda at: fetch.headers_of(int(places[at])),
@@ -65,7 +65,7 @@ def _none(fetch: Fetch) -> Fetch:
         offsets=fetch.offsets[:0],
         values=(),
         record_ms=fetch.record_ms[:0],
-        headers={},
+        replays={},
         shadow=None,
         mark_of=None,
     )

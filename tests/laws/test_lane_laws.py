@@ -136,7 +136,7 @@ def test_each_record_of_a_fetch_is_in_one_lane_and_as_it_was(shadow: list[bool])
         mine = lanes.only(fetch, lane)
         assert (mine.start_offset, mine.next_offset) == (40, 60)
         for at, value in enumerate(mine.values):
-            row = (lane, int(mine.record_ms[at]) - 900, mine.headers.get(at))
+            row = (lane, int(mine.record_ms[at]) - 900, mine.replays.get(at))
             found[int(mine.offsets[at]) - 50, value] = row
         assert lanes.only(mine, lane) is mine or not mine.values
 

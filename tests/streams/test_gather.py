@@ -10,7 +10,8 @@ from fenghuo.schemas import position
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
 from fenghuo.streams.fetch import Fetch, Unreadable
-from fenghuo.streams.gather import REPLAYED_MAX, Gather
+from fenghuo.streams.gather import Gather
+from fenghuo.streams.replays import REPLAYED_MAX
 from tests.laws.model import CUTS
 from tests.laws.river import TERMS, Worker, beginning, fetch_of, rows_by_second
 from tests.laws.test_codec_laws import SAMPLES
@@ -199,7 +200,7 @@ def test_a_hostile_replay_header_does_not_end_the_worker(header: bytes) -> None:
     """
     worker = Worker("order", log_of(paid(5, 100)))
     fetch = fetch_of(worker.records)
-    fetch.headers[0] = [("fenghuo-replay", header)]
+    fetch.replays[0] = [("fenghuo-replay", header)]
     worker.gather.add(fetch)
     taken = worker.gather.take()
 

@@ -125,7 +125,7 @@ def test_records_are_read_as_the_client_reads_them(
     assert (fetch.start_offset, fetch.next_offset, fetch.unreadable) == (start, end, ())
     every = [headers for _, _, _, headers in by_client(data, start)]
     replays = {i for i, of in enumerate(every) if "fenghuo-replay" in dict(of)}
-    assert fetch.headers.keys() == replays
+    assert fetch.replays.keys() == replays
     shadows = [i for i, of in enumerate(every) if "fenghuo-shadow" in dict(of)]
     marked = [] if fetch.shadow is None else fetch.shadow.nonzero()[0].tolist()
     assert marked == shadows
@@ -161,7 +161,7 @@ def test_foreign_headers_are_read_only_by_who_asks(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(records, "headers", noted)
     fetch = read(data)
-    assert (fetch.headers, fetch.shadow, asked) == ({}, None, [])
+    assert (fetch.replays, fetch.shadow, asked) == ({}, None, [])
     assert list(fetch.headers_of(2)) == list(long)
     assert sum(map(len, asked)) < 70_100
 
