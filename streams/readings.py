@@ -220,8 +220,7 @@ class View:
 
     def _sum(self, measure: Measure, scope: str, end_s: int, seconds: int) -> int:
         ring = self._rings[measure.kind]
-        row = ring.row(ring.window(end_s, seconds), series_of(scope))
-        return int(row[_column(measure)])
+        return ring.cell(ring.window(end_s, seconds), series_of(scope), _column(measure))
 
     def _rate(self, measure: Measure, scope: str, window_s: int, line_per_s: float = 1) -> Reading:
         end_s = self._end_s(measure.kind)
@@ -260,7 +259,7 @@ class View:
             return _NOTHING
         ring = self._rings[measure.kind]
         row = ring.row(ring.window(end_s, window_s), series_of(scope))
-        buckets = row[len(MEASURES[measure.kind]) :].tolist()
+        buckets = row[len(MEASURES[measure.kind]) :]
         return Reading(quantile(buckets, q), sum(buckets))
 
     def _change(self, measure: Measure, scope: str, window_s: int, baseline_s: int) -> Reading:
@@ -324,10 +323,7 @@ class View:
         ring, column = self._rings[measure.kind], _column(measure)
         sums = ring.steps(series_of(scope), column, end_s, step_s=TREND_STEP_S, many=many)
         first = end_s - (many - 1) * TREND_STEP_S
-        return [
-            (first + i * TREND_STEP_S, total / TREND_STEP_S)
-            for i, total in enumerate(sums.tolist())
-        ]
+        return [(first + i * TREND_STEP_S, total / TREND_STEP_S) for i, total in enumerate(sums)]
 
     def _pace_after(self, measure: Measure, scope: str, within_s: int) -> float | None:
         end_s = self._end_s(measure.kind)
