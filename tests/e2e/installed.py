@@ -145,8 +145,8 @@ _FIELDS: dict[str, dict[str, object]] = {
         "amount_fen": 100,
         "payment": "card",
     },
-    "traffic": {"region": "east"},
-    "complaints": {"region": "east", "channel": "app"},
+    "traffic": {"region": "east", "channel": "app"},
+    "complaints": {"region": "east", "channel": "app", "category": "books"},
 }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from fenghuo.loadtest import people
+from fenghuo.loadtest.plan import Message
 from fenghuo.loadtest.storm import Storm
 from fenghuo.schemas import campaign
 from tests.e2e.river import ROOT, River
@@ -34,6 +35,8 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         scene = people.Scene(campaign.load(CAMPAIGN).labels, seed=1)
         self._storm = Storm(scene, rate, seconds, form, partitions=PARTITIONS)
+        self.form, self.behind_ms = form, 0
+        """The most that a message was late for its plan since this was last taken."""
         self._producer = Producer(
             {"bootstrap.servers": bootstrap, "linger.ms": 20, "compression.type": "lz4"}
         )
@@ -46,8 +49,18 @@ class Load(threading.Thread):
                 if wait_s > 0.02:
                     self._producer.poll(0)
                     time.sleep(wait_s)
-                self._producer.produce(message.topic, message.payload, partition=i % PARTITIONS)
+                self.behind_ms = max(self.behind_ms, int(-wait_s * 1000))
+                self._send(message, i % PARTITIONS)
         self._producer.flush(60)
+
+    def _send(self, message: Message, partition: int) -> None:
+        while True:
+            try:
+                self._producer.produce(message.topic, message.payload, partition=partition)
+            except BufferError:  # the broker is slower than the plan
+                self._producer.poll(0.1)
+            else:
+                return
 
 
 def sample(river: River, broker: Kafka) -> Iterator[tuple[str, int]]:
@@ -93,6 +106,8 @@ def main(minutes: int) -> int:
         for minute in range(1, minutes + 1):
             time.sleep(60)
             history.append(dict(sample(river, broker)))
+            for load in loads:
+                history[-1][f"{load.form} behind ms"], load.behind_ms = load.behind_ms, 0
             print(minute, history[-1], flush=True)
         for load in loads:
             load.join(120)

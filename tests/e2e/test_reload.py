@@ -108,6 +108,9 @@ def test_a_campaign_written_anew_takes_force_and_a_bad_one_does_not(
 
         check_refusals(river, file, lower)
         check_longer_and_gone(river, file)
+        # a judge tells what a board changed before it makes the next one
+        last = river.get("api/v1/status")["seq"]
+        until(river, lambda view: view["seq"] > last)
         moved, _ = asyncio.run(failing.told(broker.bootstrap))
     chain = unrepeated(moved)[RULE, "region=bad"]
     assert {one.incident for one in chain if one.to_level != 0} == {incident}
