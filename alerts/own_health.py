@@ -7,6 +7,7 @@ the runbook, under its name; tests/e2e/test_own_health.py makes the cause of eac
 
 from typing import Any
 
+from fenghuo.schemas.clock import JUMP_MS
 from fenghuo.schemas.lane import REAL, SHADOW
 
 # what a healthy installation never reaches for long; bounds in the unit of the metric
@@ -19,6 +20,7 @@ BOARD_AGE_S = {"red": 3}
 RESTARTS_IN_5M = {"orange": 3}
 REFUSED_PER_S = {"blue": 0, "yellow": 10}
 ARCHIVE_DELAY_S = {"yellow": 30, "orange": 300}
+CLOCK_SKEW_S = {"yellow": JUMP_MS / 1000}
 RUNBOOK = "deploy/README.md"
 _STARTED = f'process_start_time_seconds{{job="fenghuo",lane="{REAL}"}}'
 _UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
@@ -26,10 +28,10 @@ _UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
 
 def health_alerts() -> list[dict[str, Any]]:
     """Part down or in a loop, no board, lag, stale data, dead letters, partitions stopped, records
-    gone, archive behind, store away; the watchdog never stops.
+    gone, archive behind, store away, clocks wrong; the watchdog never stops.
     """
     found = [*_parts(), *_board(), *_lag(), *_age(), *_refused(), *_stopped(), *_gone()]
-    return [*found, *_archive(), _watchdog()]
+    return [*found, *_archive(), *_clocks(), _watchdog()]
 
 
 def _parts() -> list[dict[str, Any]]:
@@ -190,6 +192,23 @@ def _archive() -> list[dict[str, Any]]:
             en="the store is away, full or refuses: history waits",
             then="archive's log names the reason and its cure",
         )
+    ]
+
+
+def _clocks() -> list[dict[str, Any]]:
+    return [
+        _alert(
+            "FenghuoClockSkew",
+            f"max by (part) (abs(fenghuo_clock_skew_seconds{_of()})) > {bound:g}",
+            level,
+            hold="30s",
+            scope="{{ $labels.part }}",
+            zh='主机时钟偏差 {{ $value | printf "%.4g" }} 秒（已按正确时间运行）',
+            en="the clock of a part's host is wrong by "
+            '{{ $value | printf "%.4g" }} s; the part goes by the right time',
+            then="let all hosts follow one time server (chrony, ntpd)",
+        )
+        for level, bound in CLOCK_SKEW_S.items()
     ]
 
 

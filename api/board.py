@@ -10,7 +10,7 @@ from typing import Any
 
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.reign import Reign
-from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Overview, Verdict
+from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Overview, Verdict, by_weight
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import Transition
 
@@ -87,7 +87,7 @@ class Latest:
             "level": board.level,
             "level_name": level_name(board.level),
             "campaign": board.campaign,
-            "notes": board.notes,
+            "notes": by_weight(board.notes),
             "kinds": [_kind(kind, age_ms) for kind in board.kinds],
             "overview": board.overview,
             "users": [one for one in self.users() if not one.region],

@@ -14,6 +14,7 @@ import { traffic } from "./panels/traffic.js";
 import { warnings } from "./panels/warnings.js";
 import { follow, start } from "./past.js";
 import { playbook } from "./playbook.js";
+import { said } from "./said.js";
 import { Stream } from "./stream.js";
 import { choose, fill, WORDS } from "./words.js";
 
@@ -206,9 +207,7 @@ function bad(view, state, elapsed, t) {
     const away = fill(t.offline, { for: duration(elapsed), at });
     return `${away} · ${fill(t.reconnecting, { n: stream.tries })}`;
   }
-  const { refused: reason, version } = view.campaign;
-  const notes = (view.notes ?? []).slice(0, 2).map((one) => one[lang]);
-  return [...(reason ? [fill(t.campaign_refused, { version, reason })] : []), ...notes].join(" · ");
+  return said(view, t, lang);
 }
 
 function tell(words) {

@@ -186,6 +186,24 @@ def _health_cases() -> Iterator[dict[str, Any]]:
             ("Watchdog", "all", "none"),
         ],
     )
+    skew = "fenghuo_clock_skew_seconds"
+    yield _health_test(
+        {
+            'up{job="fenghuo", part="api"}': "1x60",
+            'fenghuo_board_age_seconds{lane="real"}': "0.2x60",
+            f'{skew}{{lane="real", part="judge"}}': "-1.1x60",
+            f'{skew}{{lane="real", part="gather", instance="a"}}': "0x60",
+            f'{skew}{{lane="real", part="gather", instance="b"}}': "5x60",
+            f'{skew}{{lane="real", part="archive"}}': "1x60",
+            f'{skew}{{lane="real", part="api"}}': "9x20 0x40",
+        },
+        [
+            ("FenghuoClockSkew", "gather", "yellow"),
+            ("FenghuoClockSkew", "judge", "yellow"),
+            ("Watchdog", "all", "none"),
+        ],
+        at="40s",
+    )
 
 
 def _shadow() -> dict[str, Any]:
@@ -201,6 +219,7 @@ def _shadow() -> dict[str, Any]:
         series[f"fenghuo_lag_events{labels}"] = "99999999x40"
         series[f"fenghuo_refused_events_total{labels}"] = "0+9999x40"
     series[f"fenghuo_archive_delay_seconds{{{shadow}}}"] = "9999x40"
+    series[f"fenghuo_clock_skew_seconds{{{shadow}}}"] = "9999x40"
     for rule in CAMPAIGN.rules:
         labels = _labels(rule, "total", "a", SHADOW)
         series[f"fenghuo_reading{labels}"] = _steady(rule.ladder.enter_of(Level.RED))

@@ -1,9 +1,13 @@
 """Latest: takes boards in order, lets ages grow, keeps ten minutes, tells each transition once."""
 
+import re
+from pathlib import Path
+
 import msgspec
 from msgspec.structs import replace
 
 from fenghuo.api.board import POINTS_MAX, STEP_MS, STUBBORN_MS, Latest
+from fenghuo.schemas.status import WEIGHT, Note
 from tests.api import boards
 from tests.api.boards import START_MS, board
 
@@ -181,3 +185,24 @@ def test_each_transition_is_told_once_and_old_ones_never() -> None:
 
     assert [len(news) for news in told] == [0, 1, 0, 4]
     assert (told[1][0].rule, told[1][0].to_level) == ("payment_failure_rate", 4)
+
+
+def test_the_worst_note_comes_first_and_none_of_ours_is_without_a_weight() -> None:
+    codes = [*reversed(WEIGHT), "of a later release", WEIGHT[0]]
+    notes = tuple(Note(code, str(at), "", "") for at, code in enumerate(codes))
+    latest = Latest(0)
+    latest.apply(replace(board(60), notes=notes), at(60))
+    view = latest.view(at(60))
+
+    assert view is not None
+    found = [note.code for note in view["notes"]]
+    assert found == ["of a later release", WEIGHT[0], *WEIGHT]
+    assert [note.where for note in view["notes"]][1:3] == [
+        str(len(WEIGHT) - 1),
+        str(len(codes) - 1),
+    ]
+    root = Path(__file__).resolve().parents[2]
+    code = "".join(
+        file.read_text() for part in ("streams", "api") for file in (root / part).glob("*.py")
+    )
+    assert set(re.findall(r"Note\(\n? *\"(\w+)\"", code)) == set(WEIGHT)

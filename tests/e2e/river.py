@@ -45,6 +45,12 @@ class River:
             **{f"FENGHUO_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.parts: dict[str, Process] = {}
+        self.clocks: dict[str, HostClock] = {}
+
+    def host(self, name: str, ahead_s: int = 0) -> HostClock:
+        """The clock of the host that a part will be started on."""
+        self.clocks[name] = HostClock(self.folder / f"{name}.clock", ahead_s)
+        return self.clocks[name]
 
     def __enter__(self) -> Self:
         for name in PARTS:
@@ -60,9 +66,9 @@ class River:
         for part in self.parts.values():
             part.stop()
 
-    def start(self, name: str, clock: HostClock | None = None) -> None:
-        """Start a part; `gather-2` is a second gather worker. clock: what its host goes by."""
-        kind = name.partition("-")[0]
+    def start(self, name: str) -> None:
+        """Start a part; `gather-2` is a second gather worker."""
+        kind, clock = name.partition("-")[0], self.clocks.get(name)
         if name not in self.parts:
             words = ("fenghuo.streams", "run", kind)
             command = clock.command(*words) if clock else [sys.executable, "-m", *words]

@@ -29,7 +29,6 @@ from tests.e2e.failing import Shop
 from tests.e2e.river import River
 from tests.e2e.voices import Watcher, check_one_voice, deaths
 from tests.parts.clickhouse import clickhouse
-from tests.parts.host_clock import HostClock
 from tests.parts.kafka import kafka
 
 KINDS = ("gather", "judge", "archive")
@@ -209,9 +208,9 @@ class Life:
         if name in ("broker", "store"):
             (self.broker if name == "broker" else self.store).start()
             return
-        skew_s = self.schedule.skew_s.get(name, 0)
-        clock = HostClock(self.river.folder / f"{name}.clock", skew_s) if skew_s else None
-        self.river.start(name, clock)
+        if skew_s := self.schedule.skew_s.get(name, 0):
+            self.river.host(name, skew_s)
+        self.river.start(name)
 
     def await_board(self) -> None:
         """Until a new board is shown."""

@@ -20,6 +20,7 @@ from kafka import KafkaProducer
 from fenghuo.schemas.campaign import load
 from tests.contract.blocks import event
 from tests.contract.test_parts_live import need
+from tests.e2e.river import PARTS
 from tests.e2e.watched import NAMES, Prometheus, Watched, wait
 from tests.parts import clickhouse as clickhouse_part
 from tests.parts import kafka as kafka_part
@@ -55,12 +56,19 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with (
         kafka_part.kafka() as broker,
         clickhouse_part.clickhouse() as store,
-        Watched(
-            *(broker.bootstrap, store.url, folder, CAMPAIGN), rehearsal_start_ms=start_ms
+        on_hosts_of_their_own(
+            Watched(*(broker.bootstrap, store.url, folder, CAMPAIGN), rehearsal_start_ms=start_ms)
         ) as river,
         Prometheus(folder / "prometheus", load(CAMPAIGN, start_ms), river.ports) as prometheus,
     ):
         yield tell(river, store, prometheus, broker.bootstrap)
+
+
+def on_hosts_of_their_own(river: Watched) -> Watched:
+    """Whose clocks can be set."""
+    for name in PARTS:
+        river.host(name)
+    return river
 
 
 def tell(
@@ -104,6 +112,10 @@ def tell(
 
         lose(river, broker)
         see("FenghuoRecordsGone")
+
+        river.clocks["archive"].set(-5)
+        see("FenghuoClockSkew")
+        river.clocks["archive"].set(0)
 
         begin_gather(river, {"FENGHUO_LATENESS_MS": "11000"})
         see("FenghuoPartitionStopped")

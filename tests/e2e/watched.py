@@ -14,7 +14,6 @@ from fenghuo.alerts.prometheus import PROMETHEUS_PATH, RULES_PATH, files
 from fenghuo.schemas.campaign import Campaign
 from tests.alerts.promtool import tool
 from tests.e2e.river import PARTS, River
-from tests.parts.host_clock import HostClock
 from tests.parts.process import Process, free_port
 
 NAMES = frozenset(str(alert["alert"]) for alert in health_alerts())
@@ -31,9 +30,9 @@ class Watched(River):
         super().__init__(kafka, store, folder, campaign, **more)
         self.ports = {name: free_port() for name in PARTS} | {"api": self.port}
 
-    def start(self, name: str, clock: HostClock | None = None) -> None:
+    def start(self, name: str) -> None:
         self.env = {**self.env, "FENGHUO_METRICS_PORT": str(self.ports[name])}
-        super().start(name, clock)
+        super().start(name)
 
 
 class Prometheus:

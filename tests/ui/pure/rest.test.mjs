@@ -9,6 +9,7 @@ import { fitting, sorted, tally } from "../../../api/static/panels/warnings.js";
 import {
   follow, minutesOf, perMinute, POINTS_MAX, slotsOf, start,
 } from "../../../api/static/past.js";
+import { said } from "../../../api/static/said.js";
 import { choose, fill, WORDS } from "../../../api/static/words.js";
 
 const view = (boardMs, orders, extra = {}) => ({
@@ -119,4 +120,19 @@ test("the language: address, then cookie, then wish", () => {
   assert.equal(choose("", "x=1; lang=en", ["zh-CN"]), "en");
   assert.equal(choose("", "", ["fr", "en-GB", "zh"]), "en");
   assert.equal(choose("?lang=xx", "", ["fr"]), "zh");
+});
+
+test("the banner says the worst two, and how many more there are", () => {
+  const note = (n) => ({ zh: `注意${n}`, en: `note ${n}` });
+  const told = (many, refused = "", lang = "en") => said(
+    { campaign: { refused, version: "v1" }, notes: [...Array(many).keys()].map(note) },
+    WORDS[lang], lang,
+  );
+  assert.equal(said({ campaign: { refused: "" } }, WORDS.en, "en"), "");
+  assert.equal(told(0), "");
+  assert.equal(told(1), "note 0");
+  assert.equal(told(2), "note 0 · note 1");
+  assert.equal(told(3), "note 0 · note 1 · 1 more");
+  assert.equal(told(3, "", "zh"), "注意0 · 注意1 · 另有 1 条");
+  assert.match(told(2, "bad"), /^Campaign file refused.* · note 0 · 1 more$/);
 });
