@@ -15,7 +15,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.measures import BUCKETS, HISTOGRAMS, MEASURES, Cut, cut_name, quantile
+from fenghuo.schemas.measures import (
+    BUCKETS,
+    HISTOGRAMS,
+    MEASURES,
+    WEIGHED,
+    Cut,
+    cut_name,
+    quantile,
+)
+from fenghuo.schemas.store import wide_sum, wide_sums
 from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, of
 from fenghuo.schemas.topics import TOPIC_OF
 
@@ -144,10 +153,7 @@ def sums_query(
     keys = [f"`k{n}`" for n in range(1, len(cut) + 1)]
     time = [] if steps is None else [f"{steps.sql('`at_ms`')} AS `t_ms`"]
     groups = [*(["`t_ms`"] if time else []), *keys]
-    sums = [
-        f"{'sumForEach' if name in HISTOGRAMS[kind] else 'sum'}(`m_{name}`) AS `{name}`"
-        for name in measures
-    ]
+    sums = [f"{_sum(kind, name)} AS `{name}`" for name in measures]
     grouped = f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)}" if groups else ""
     sql = (
         f"SELECT {', '.join([*time, *keys, *sums])} FROM ("
@@ -263,6 +269,14 @@ def _late(table: str, measures: Sequence[str], span: Span) -> str:
     )
     names = ", ".join(f"`m_{name}`" for name in measures)
     return f"SELECT `at_ms`, `l1` AS `k1`, `l2` AS `k2`, {names} FROM ({inner})"
+
+
+def _sum(kind: str, name: str) -> str:
+    """Events never add up to more than 63 bits; what they weigh may."""
+    column = f"`m_{name}`"
+    if name in HISTOGRAMS[kind]:
+        return wide_sums(column)
+    return wide_sum(column) if name in WEIGHED[kind] else f"sum({column})"
 
 
 def _any(measures: Sequence[str]) -> str:

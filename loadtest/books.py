@@ -14,7 +14,7 @@ import msgspec
 from fenghuo.loadtest.result import Totals
 from fenghuo.schemas import tables
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.store import Store, StoreError, connect
+from fenghuo.schemas.store import Store, StoreError, connect, wide_sum
 from fenghuo.schemas.topics import KINDS, TOPIC_OF
 
 ASK_S: Final = 10.0
@@ -181,7 +181,7 @@ def _stored(store: Store, kind: str, lane: Lane) -> Totals:
     sums = ["events", *(("paid", "paid_amount_fen") if kind == "order" else ())]
     pulse = "log, topic, partition, second_ms"
     kept = ", ".join(f"argMax({name}, version) AS one_{name}" for name in sums)
-    added = ", ".join(f"sum(one_{name}) AS {name}" for name in sums)
+    added = ", ".join(f"{wide_sum(f'one_{name}')} AS {name}" for name in sums)
     table = tables.of(tables.PULSE_TABLE[kind], lane)
     accepted = f"SELECT {pulse}, {kept} FROM {table} WHERE cut = '' GROUP BY {pulse}"
     late = tables.of(tables.LATE_TABLE[kind], lane)

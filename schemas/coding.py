@@ -19,6 +19,7 @@ from fenghuo.schemas.measures import (
     MEASURES,
     OTHER,
     UNCLASSIFIED,
+    WEIGHED,
     Cut,
     Series,
     cut_name,
@@ -119,7 +120,7 @@ class Coder:
             (group, cell, n, x),
             self._table.series,
             self._table.counted,
-            np.array([_weighs_x(self.kind, name) for name in MEASURES[self.kind]], np.bool_),
+            np.array([name in WEIGHED[self.kind] for name in MEASURES[self.kind]], np.bool_),
             series=len(self.series),
             buckets=self.buckets,
         )
@@ -198,15 +199,6 @@ class _Table:
 
 def _doubled(array: npt.NDArray[_Item]) -> npt.NDArray[_Item]:
     return np.concatenate((array, np.zeros_like(array)))
-
-
-def _weighs_x(kind: str, name: str) -> bool:
-    """Whether a counter sums x (fen, or requests) instead of counting events."""
-    return (kind, name) in {
-        ("order", "paid_amount_fen"),
-        ("traffic", "requests"),
-        ("traffic", "errors"),
-    }
 
 
 def _counted(kind: str, flags: tuple[object, ...]) -> tuple[bool, ...]:

@@ -38,6 +38,13 @@ HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
     "complaint": (),
 }
 
+# what adds up fen or weights, not events: its sums need more than 63 bits where events are many
+WEIGHED: Mapping[str, frozenset[str]] = {
+    "order": frozenset({"paid_amount_fen"}),
+    "traffic": frozenset({"requests", "errors", "latency_ms"}),
+    "complaint": frozenset(),
+}
+
 # dimensions that a cut may use; identities (users, merchants, orders) are unbounded, so absent
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "order": (

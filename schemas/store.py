@@ -75,6 +75,16 @@ def connect(url: str) -> Store:
     return Server(place)
 
 
+def wide_sum(column: str) -> str:
+    """The SQL of a sum of Int64 that cannot wrap: of 38 digits. It comes as a plain int."""
+    return f"sum(toDecimal128({column}, 0))"
+
+
+def wide_sums(column: str) -> str:
+    """The same of arrays, place by place."""
+    return f"sumForEach(arrayMap(one -> toDecimal128(one, 0), {column}))"
+
+
 def bound(sql: str, params: Mapping[str, object] | None) -> str:
     """The SQL with its %(name)s replaced by escaped literals."""
     return sql % {name: literal(value) for name, value in params.items()} if params else sql

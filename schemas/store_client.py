@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,7 +40,7 @@ class Chdb:
         rows: list[dict[str, Any]] = (
             pa.ipc.open_file(pa.BufferReader(answer)).read_all().to_pylist()
         )
-        return [{name: _text(value) for name, value in row.items()} for row in rows]
+        return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
     def execute(self, sql: str) -> None:
         self._call({"op": "execute", "sql": sql}, b"")
@@ -133,10 +134,14 @@ class Chdb:
         self.close()
 
 
-def _text(value: Any) -> Any:
-    """Arrow gives ClickHouse's strings as bytes when they are no UTF-8, and its times aware; both
-    made plain.
+def _plain(value: Any) -> Any:
+    """Arrow gives ClickHouse's strings as bytes when they are no UTF-8, its times aware, and its
+    wide sums as decimals; all made plain.
     """
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, list) and value and isinstance(value[0], Decimal):
+        return [int(one) for one in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, datetime.datetime):

@@ -3,7 +3,8 @@
 import logging
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from fenghuo.schemas.addresses import StoreAddress
@@ -45,7 +46,11 @@ class Server:
                 raise
             rows, columns = self._call(plain, with_column_types=True)
         names = [name for name, _ in columns]
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        wide = {name: _WIDE[kind] for name, kind in columns if kind in _WIDE}
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        for row, (name, as_int) in product(found if wide else (), wide.items()):
+            row[name] = as_int(row[name])
+        return found
 
     def execute(self, sql: str) -> None:
         self._call(sql)
@@ -78,6 +83,11 @@ class Server:
 
 
 _SETTINGS = re.compile(r" SETTINGS [a-z_]+ = \d+\Z")
+_WIDE: Mapping[str, Callable[[Any], Any]] = {
+    "Decimal(38, 0)": int,
+    "Array(Decimal(38, 0))": lambda found: [int(one) for one in found],
+}
+"""What wide sums come as, and how they are made plain."""
 UNSTORABLE = (UnicodeError, OverflowError, TypeError, struct.error)
 """What a value raises that the wire has no form for."""
 

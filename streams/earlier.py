@@ -18,7 +18,7 @@ from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.pulse import Head, Source, Tally
 from fenghuo.schemas.settings import Settings, read
-from fenghuo.schemas.store import Store, StoreError, connect
+from fenghuo.schemas.store import Store, StoreError, connect, wide_sum
 from fenghuo.streams import kafka
 from fenghuo.streams.up import IN_MEMORY
 
@@ -126,7 +126,7 @@ SELECT `log`, `partition`, count() AS events FROM (
 GROUP BY `log`, `partition`
 """
 _PAID = f"""
-SELECT `log`, `partition`, k1 AS region, sum(p) AS paid, sum(f) AS fen FROM (
+SELECT `log`, `partition`, k1 AS region, sum(p) AS paid, {wide_sum("f")} AS fen FROM (
     SELECT {_PULSE}, k1, any(paid) AS p, any(paid_amount_fen) AS f FROM {{table}}
     WHERE cut = 'region' AND {_OLDER} AND ({_PULSE}, version) IN (
         {_NEWEST})

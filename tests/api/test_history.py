@@ -18,7 +18,16 @@ from fenghuo.api.history import Span, Steps
 from fenghuo.api.stores import Stores
 from fenghuo.schemas import store
 from fenghuo.schemas.lane import LANES, REAL, Lane
-from fenghuo.schemas.measures import BUCKETS, HISTOGRAMS, KINDS, MEASURES, Cut, cut_name, quantile
+from fenghuo.schemas.measures import (
+    BUCKETS,
+    HISTOGRAMS,
+    KINDS,
+    MEASURES,
+    WEIGHED,
+    Cut,
+    cut_name,
+    quantile,
+)
 from fenghuo.schemas.tables import (
     LATE_TABLE,
     PULSE_TABLE,
@@ -32,6 +41,7 @@ from tests.api.boards import START_MS, board, campaign
 from tests.api.wall_clock import begin_there
 
 SECONDS = 150
+WEIGHTS = (10**11, 10**11, 2**61)
 ZERO = START_MS // 3_600_000 * 3_600_000 - 70_000  # an hour begins inside
 DIMENSIONS = {
     "order": ("region", "category", "channel", "payment"),
@@ -58,12 +68,15 @@ def measures(kind: str) -> tuple[str, ...]:
 
 
 def some(kind: str, chance: random.Random) -> Row:
-    """The measures of a few events of one cell."""
+    """The measures of a few events of one cell. What they weigh may be so much that four cells are
+    all that Int64 holds.
+    """
     events = chance.randrange(1, 5)
     row: Row = {name: chance.randrange(0, 10**11) for name in MEASURES[kind]}
+    row |= {name: chance.randrange(chance.choice(WEIGHTS)) for name in WEIGHED[kind] & row.keys()}
     row["events"] = events
     for name in HISTOGRAMS[kind]:
-        row[name] = [chance.randrange(0, 3) for _ in range(BUCKETS)]
+        row[name] = [chance.randrange(chance.choice((3, *WEIGHTS))) for _ in range(BUCKETS)]
     return row
 
 
