@@ -98,7 +98,7 @@ def _lag() -> list[dict[str, Any]]:
             hold="10s",
             zh='消费积压 {{ $value | printf "%.4g" }} 条',
             en='{{ $value | printf "%.4g" }} events wait to be read',
-            then="start more gather workers, up to the number of partitions",
+            then="see whether gather runs; if it does, start more, up to the number of partitions",
         )
         for level, bound in LAG_EVENTS.items()
     ]

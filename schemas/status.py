@@ -53,6 +53,7 @@ class Note(msgspec.Struct, frozen=True):
 WEIGHT = (
     "partition_stopped",
     "records_gone",
+    "partition_unread",
     "source_behind",
     "clock_skew",
     "topic_setting",
@@ -72,7 +73,8 @@ class KindStatus(msgspec.Struct, frozen=True):
 
     as_of_ms: event-time frontier (the least newest event time over partitions that are not idle).
     watermark_ms: no second before it changes any more. age_ms: now - as_of_ms. silence_ms: wall
-    clock since the last record came. lag_events: records in the log that gather has not read.
+    clock since the last record came. lag_events: records in the log that gather has not read, those
+    of partitions that nobody reads included.
     """
 
     kind: str
@@ -197,6 +199,8 @@ class Board(msgspec.Struct, frozen=True):
     """By source: how far its last heads said that their worker's clock is behind the judge's, 0 for
     less than a second; the least of them counts. Only sources of which one said so.
     """
+    orphans: dict[str, int] = {}
+    """By source ("orders/3"): how many records wait in a partition that nobody reads."""
     generation: int = 0
     """The reign of the judge that sent it: the place behind the claim by which it began."""
     claim: str | None = None

@@ -38,6 +38,7 @@ from fenghuo.streams.reach import kind_of, span_of
 from fenghuo.streams.readings import View
 from fenghuo.streams.ring import Ring
 from fenghuo.streams.skews import Skews
+from fenghuo.streams.unread import NO_BOUNDS, Bounds, Unread, unread
 from fenghuo.streams.usual import Usual
 
 RATE_WINDOW_S = 10
@@ -151,15 +152,21 @@ class Judge:
         self._visitors[part.source] = part
         self._is_users_old = True
 
-    def grade(self, now_ms: int, next_offset: int) -> tuple[Board, Sequence[Transition]]:
-        """Every rule graded at now_ms, the machine advanced: the board, and what changed."""
+    def grade(
+        self, now_ms: int, next_offset: int, log: Bounds = NO_BOUNDS
+    ) -> tuple[Board, Sequence[Transition]]:
+        """Every rule graded at now_ms, the machine advanced: the board, and what changed. log: what
+        the broker says of the source partitions.
+        """
         self._skews.look(now_ms)
         heads = self._skews.moved(self._heads)
         times = clocks(heads, self._rings, now_ms)
+        waiting = unread(heads.values(), log, now_ms)
         view = View(
             *(self._campaign, self._rings, heads, times),
             now_ms=now_ms,
             users=lambda: self._counted(now_ms),
+            waiting=waiting.by_kind,
         )
         phase = self._campaign.phase_at(now_ms)
         verdicts: list[Verdict] = []
@@ -173,7 +180,7 @@ class Judge:
         self._recent.extend(moved)
         self._seq += 1
         board = self._board(
-            verdicts, view, times, moved=moved, now_ms=now_ms, next_offset=next_offset
+            verdicts, view, times, waiting, moved=moved, now_ms=now_ms, next_offset=next_offset
         )
         return board, moved
 
@@ -235,6 +242,7 @@ class Judge:
         verdicts: Sequence[Verdict],
         view: View,
         times: dict[str, Clock],
+        waiting: Unread,
         *,
         moved: Sequence[Transition],
         now_ms: int,
@@ -252,7 +260,9 @@ class Judge:
             min(marks, default=None),
             max(levels, default=None),
             self.note(now_ms),
-            tuple(self._kind(kind, times[kind], now_ms) for kind in KINDS),
+            tuple(
+                self._kind(kind, times[kind], waiting.by_kind.get(kind), now_ms) for kind in KINDS
+            ),
             self._overview(view, verdicts, now_ms),
             tuple(verdicts),
             tuple(self._recent),
@@ -261,6 +271,7 @@ class Judge:
             tuple(moved),
             {k: ring.first_s for k, ring in self._rings.items() if ring.first_s is not None},
             skews_ms=self._skews.told(),
+            orphans={f"{topic}/{part}": many for (topic, part), many in waiting.orphans.items()},
         )
 
     def note(self, now_ms: int) -> status.CampaignNote:
@@ -272,7 +283,7 @@ class Judge:
             c.name, c.title.zh, c.title.en, c.version, c.start_ms, c.end_ms, phase, scale
         )
 
-    def _kind(self, kind: str, clock: Clock, now_ms: int) -> KindStatus:
+    def _kind(self, kind: str, clock: Clock, waiting: int | None, now_ms: int) -> KindStatus:
         heads = [head for head in self._heads.values() if head.kind == kind]
         books = Books(
             sum(head.tally.accepted for head in heads),
@@ -287,7 +298,7 @@ class Judge:
             clock.watermark_ms,
             None if clock.as_of_ms is None else max(now_ms - clock.as_of_ms, 0),
             None if clock.record_ms is None else max(now_ms - clock.record_ms, 0),
-            sum(head.end_offset - head.next_offset for head in heads) if heads else None,
+            waiting,
             len({(head.source.topic, head.source.partition) for head in heads}),
             books,
             tuple(Behind(str(source), by_ms) for source, by_ms in sorted(clock.behind.items())),

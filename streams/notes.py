@@ -1,5 +1,7 @@
 """Notes: what is to be known about clocks and sources just now, in words. No clock, no I/O."""
 
+from collections.abc import Mapping
+
 from fenghuo.schemas.clock import JUMP_MS
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.status import Board, Note
@@ -10,13 +12,14 @@ NOTES_MAX = 8
 
 
 def of(board: Board, judge_skew_ms: int = 0) -> tuple[Note, ...]:
-    """What a board says about partitions that are stopped, late sources, wrong clocks, and records
-    that are gone. judge_skew_ms: how far the clock of the judge's host is ahead.
+    """What a board says about partitions that are stopped or read by nobody, late sources, wrong
+    clocks, and records that are gone. judge_skew_ms: how far the judge's host's clock is ahead.
     """
     stopped = [_stopped(head) for head in board.heads if head.stopped]
     late = [_late(one.source, one.by_ms) for kind in board.kinds for one in kind.behind]
     gone = [_gone(head) for head in board.heads if head.gaps.missing]
-    groups = (stopped, late, _clocks(board, judge_skew_ms), gone)
+    unread = [_unread(board.orphans)] if board.orphans else []
+    groups = (stopped, unread, late, _clocks(board, judge_skew_ms), gone)
     return tuple(note for group in groups for note in group[:NOTES_MAX])
 
 
@@ -39,6 +42,19 @@ def _stopped(head: Head) -> Note:
         f"{head.stopped}",
         f"fenghuo dlq skip {head.source.topic} {head.source.partition} {head.next_offset} passes "
         "over that record, on record",
+    )
+
+
+def _unread(orphans: Mapping[str, int]) -> Note:
+    named, many = list(orphans)[:NOTES_MAX], sum(orphans.values())
+    more = ", ..." if len(orphans) > NOTES_MAX else ""
+    where = ", ".join(named) + more
+    return Note(
+        "partition_unread",
+        where,
+        f"分区 {where} 无人读取，积压 {many} 条",
+        f"nobody reads {where}: {many} records wait",
+        "see whether a gather worker runs, and what its log says",
     )
 
 

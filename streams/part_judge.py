@@ -29,6 +29,7 @@ from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.follow import Follow
 from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.lead import SILENCE_S, Lead
+from fenghuo.streams.log_watch import LogWatch
 from fenghuo.streams.part import Part
 from fenghuo.streams.topic_watch import TopicWatch
 
@@ -53,6 +54,7 @@ class JudgePart(Part):
         self._file = CampaignFile(settings.campaign, start_ms, wall_ms())
         campaign = self._file.campaign
         self._topic_watch = TopicWatch(settings, campaign.end_ms - campaign.start_ms)
+        self._log_watch = LogWatch(settings.kafka)
         self._pulses = topics.of(topics.PULSES, settings.lane)
         self._users = topics.of(topics.USERS, settings.lane)
         self.topics = (self._pulses, self._users)
@@ -85,6 +87,7 @@ class JudgePart(Part):
     async def prepare(self) -> None:
         await kafka.prepare(self.settings)
         self._topic_watch.start()
+        self._log_watch.start()
         await asyncio.gather(self._status.begin(STATUS_READ), self._baselines.begin())
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
@@ -212,7 +215,7 @@ class JudgePart(Part):
 
     async def _grade(self, judge: Judge) -> None:
         now = self.now_ms()
-        board, moved = judge.grade(now, self._next)
+        board, moved = judge.grade(now, self._next, self._log_watch.bounds)
         self._as_of_ms = board.as_of_ms
         # what was learnt goes before the board that was graded with it: a judge that takes over
         # from that board expects no less

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
 
@@ -63,10 +64,13 @@ class View:
         *,
         now_ms: int,
         users: Counts = tuple,
+        waiting: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
+        """waiting: how many records of each kind are in the log and not read yet."""
         self.campaign = campaign
         self.now_ms = now_ms
         self._users = users
+        self._waiting = waiting
         self._earlier: dict[int, View] = {}
         self._rings = rings
         self._heads = heads
@@ -307,9 +311,8 @@ class View:
         return _NOTHING
 
     def _lag(self, kind: str) -> Reading:
-        heads = [head for head in self._heads.values() if head.kind == kind]
-        waiting = sum(max(head.end_offset - head.next_offset, 0) for head in heads)
-        return Reading(float(waiting), 1) if heads else _NOTHING
+        waiting = self._waiting.get(kind)
+        return _NOTHING if waiting is None else Reading(float(waiting), 1)
 
     def _since(self, at_ms: int | None) -> Reading:
         return _NOTHING if at_ms is None else Reading(max(self.now_ms - at_ms, 0) / 1000, 1)

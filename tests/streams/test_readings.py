@@ -27,6 +27,7 @@ from fenghuo.schemas.visitors import Estimate
 from fenghuo.streams.clocks import SLACK_S, UNHEARD_MS, clocks
 from fenghuo.streams.readings import STALE_MS, View, series_of
 from fenghuo.streams.ring import Ring
+from fenghuo.streams.unread import unread
 from tests.laws.duty import campaign
 from tests.strategies import START_MS
 
@@ -88,6 +89,7 @@ class Scene:
             *(self.campaign, self.rings, self.heads, times),
             now_ms=self.now_ms,
             users=lambda: self.users,
+            waiting=unread(self.heads.values(), {}, self.now_ms).by_kind,
         )
 
     def as_of(self, kind: str = "order") -> int | None:

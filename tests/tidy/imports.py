@@ -60,7 +60,7 @@ FAUST_HOMES = ("streams/part.py", "streams/part_*.py", "streams/transport.py")
 CORE = [
     *("schemas/*.py", "alerts/*.py"),
     *("streams/windows.py", "streams/gather.py", "streams/lanes.py", "streams/judge.py"),
-    *("streams/usual.py", "streams/clocks.py", "streams/reach.py"),
+    *("streams/usual.py", "streams/clocks.py", "streams/reach.py", "streams/unread.py"),
     *("streams/published.py", "streams/places.py"),
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *(f"streams/backtest{part}.py" for part in ("", "_chart", "_events", "_html", "_peers")),
