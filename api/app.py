@@ -9,14 +9,18 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from fenghuo.api import errors, routes
+from fenghuo.api import errors, limits, routes
 from fenghuo.api.board import Latest
+from fenghuo.api.connection import IDLE_S, Connection, Waiting
 from fenghuo.api.crowd import Crowd, Known
+from fenghuo.api.door import HEAD_BYTES_MAX
 from fenghuo.api.feed import Feed
 from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
@@ -24,9 +28,10 @@ from fenghuo.api.outer import Outer
 from fenghuo.api.pages import Pages
 from fenghuo.api.reader import BoardSource, Reader
 from fenghuo.api.stores import Stores
-from fenghuo.schemas import addresses, store, topics
+from fenghuo.schemas import addresses, hosts, store, topics
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_reload import CampaignFile
+from fenghuo.schemas.hosts import Hosts
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.warning import Transition
 
@@ -56,9 +61,8 @@ def create_app(
     stays as it is.
     """
     pages = Pages()
-    feed = Feed(
-        source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=settings.viewers_max
-    )
+    room = limits.limits(limits.files(), settings.viewers_max)
+    feed = Feed(source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=room.viewers)
     known = crowd.known if crowd else Known()
     source.latest.users = known.estimates
     in_force = InForce(campaign, settings.lane, clock_ms)
@@ -91,6 +95,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=lifespan
     )
     app.state.feed = feed
+    app.state.waiting = Waiting(room.waiting, metrics.ended)
     errors.install(app)
     parts = routes.Parts(
         settings=settings,
@@ -105,8 +110,19 @@ def create_app(
     )
     app.router.routes.append(Route(STREAM, endpoint=feed, methods=["GET"]))
     app.include_router(routes.make(parts))
-    app.add_middleware(Outer, metrics=metrics)
+    outer = {"hosts": _hosts(settings), "answers_max": room.answers, "endless": STREAM}
+    app.add_middleware(Outer, metrics=metrics, **outer)
     return app
+
+
+def _hosts(settings: Settings) -> Hosts | None:
+    """The names to be asked for by; any, where nobody beyond this machine can ask and none is
+    set: there a proxy may pass on a name of its own.
+    """
+    names = hosts.read(settings.hosts)
+    if not names and hosts.is_loopback(settings.http_host):
+        return None
+    return Hosts((*names, settings.http_host.lower(), socket.gethostname().lower()))
 
 
 def serve(settings: Settings) -> None:
@@ -124,6 +140,12 @@ def serve(settings: Settings) -> None:
         # uvicorn raises the signal once more when it is done: a clean stop is no death by signal.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
+    if (most := app.state.feed.viewers_max) < settings.viewers_max:
+        LOG.warning(
+            "%d open files are allowed: at most %d viewers, expected %d (FENGHUO_VIEWERS_MAX):"
+            " raise the limit (ulimit -Hn, LimitNOFILE=)",
+            *(limits.files(), most, settings.viewers_max),
+        )
     run(app, listen(settings.http_host, settings.http_port))
 
 
@@ -143,10 +165,15 @@ def run(app: FastAPI, listener: socket.socket) -> None:
 
 def server(app: FastAPI) -> uvicorn.Server:
     """A server for this app that lets its viewers go before it stops."""
+    protocol: Any = partial(Connection, waiting=app.state.waiting, endless=STREAM)
     config = uvicorn.Config(
         app,
+        http=protocol,
+        ws="none",
+        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+        timeout_keep_alive=IDLE_S,
         access_log=False,
-        log_level="warning",
+        log_level="error",  # what strangers send is counted, not logged
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -1,7 +1,8 @@
 """Feed: one view a tick, encoded and compressed once, sent to every viewer; latest wins.
 
 No viewer has a queue: whoever is slow skips views and costs no memory. Whoever reads nothing for
-SEND_S is let go. A raw ASGI application, because one shared piece of bytes is all there is to send.
+SEND_S is let go, and when all places are taken no address holds them all. A raw ASGI application,
+because one shared piece of bytes is all there is to send.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from fenghuo.api.board import Latest
+from fenghuo.api.connection import END
 from fenghuo.api.errors import ApiError, bad_parameter
+from fenghuo.api.places import Full, Places
 
 LOG = logging.getLogger(__name__)
 HEARTBEAT_S = 0.9
@@ -58,13 +61,13 @@ class Feed:
         viewers_max: int,
         send_s: float = SEND_S,
     ) -> None:
-        self.viewers = 0
         self.frames_sent = 0
         self.slow_cut = 0
+        self.displaced = 0
         self._latest = latest
         self._clock_ms = clock_ms
         self._page = page
-        self._viewers_max = viewers_max
+        self._places: Places[asyncio.Future[None]] = Places(viewers_max)
         self._send_s = send_s
         self._hello = Packed.of(HELLO)
         self._view = self._hello
@@ -73,6 +76,16 @@ class Feed:
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self._closed = False
+
+    @property
+    def viewers(self) -> int:
+        """How many are on the stream."""
+        return len(self._places)
+
+    @property
+    def viewers_max(self) -> int:
+        """How many may be."""
+        return self._places.most
 
     def wake(self) -> None:
         """A new board has come: send it now, not at the next heartbeat."""
@@ -95,23 +108,41 @@ class Feed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             packed = self._wants_gzip(scope)
-            if self._closed or self.viewers >= self._viewers_max:
-                raise self._full()
+            address, displaced = self._placed(scope)
         except ApiError as error:
             await error.response()(scope, receive, send)
             return
-        self.viewers += 1
         sender = asyncio.create_task(self._serve(send, packed))
         watcher = asyncio.create_task(_until_gone(receive))
         try:
-            await asyncio.wait({sender, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {sender, watcher, displaced}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if displaced.done() or (sender.done() and not sender.result()):
+                await _end(scope, watcher)
         finally:
-            self.viewers -= 1
+            self._places.leave(displaced, address)
+            displaced.cancel()
             for task in (sender, watcher):
                 task.cancel()
             for end in await asyncio.gather(sender, watcher, return_exceptions=True):
                 if isinstance(end, Exception):
                     LOG.error("a viewer's stream failed", exc_info=end)
+
+    def _placed(self, scope: Scope) -> tuple[str, asyncio.Future[None]]:
+        """A place for one more: by which address, and what tells that another has it now."""
+        address = (scope.get("client") or ("", 0))[0]
+        displaced = asyncio.get_running_loop().create_future()
+        try:
+            if self._closed:
+                raise Full
+            lost = self._places.take(displaced, address)
+        except Full:
+            raise self._full() from None
+        if lost is not None:
+            self.displaced += 1
+            if not lost.done():
+                lost.set_result(None)
+        return address, displaced
 
     def _publish(self) -> None:
         view = self._latest.view(self._clock_ms())
@@ -132,7 +163,9 @@ class Feed:
             self._snapshot = (self._number, Packed.of(event("snapshot", whole["seq"], data)))
         return self._snapshot[1]
 
-    async def _serve(self, send: Send, packed: bool) -> None:
+    async def _serve(self, send: Send, packed: bool) -> bool:
+        """Send until the server stops; False when the viewer took nothing for too long."""
+
         async def push(piece: Packed) -> None:
             body = piece.deflated if packed else piece.plain
             message = {"type": "http.response.body", "body": body, "more_body": True}
@@ -153,8 +186,10 @@ class Feed:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             self.slow_cut += 1
+            return False
         except OSError as error:
             LOG.debug("a viewer left: %s", error)
+        return True
 
     async def _follow(self, push: Callable[[Packed], Any]) -> None:
         shown = self._number
@@ -180,7 +215,7 @@ class Feed:
         return ApiError(
             503,
             "too_many_viewers",
-            message=f"expected at most {self._viewers_max} viewers, all places are taken",
+            message=f"expected at most {self._places.most} viewers, all places are taken",
             cure="ask again later, raise FENGHUO_VIEWERS_MAX, or start another api",
             retry_after_s=RETRY_AFTER_S,
         )
@@ -211,3 +246,10 @@ async def _until_gone(receive: Receive) -> None:
     """Without this, sending to someone who left does nothing and never ends."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _end(scope: Scope, watcher: asyncio.Task[None]) -> None:
+    """End the connection of one who reads nothing: what waits for him in its buffer goes too."""
+    if end := scope.get("state", {}).get(END):
+        end()
+        await watcher

@@ -52,6 +52,12 @@ class Metrics(Collector):
             ["route", "code"],
             registry=self._registry,
         )
+        self._ended = Counter(
+            "fenghuo_connections_ended_total",
+            "Connections ended for what their other side did not do in time.",
+            ["why"],
+            registry=self._registry,
+        )
         self.transitions = Counter(
             "fenghuo_transitions_total",
             "Changes of level seen since this api started.",
@@ -68,6 +74,10 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything, each sample with the lane."""
         return in_lane(self._registry, self._lane)
+
+    def ended(self, why: str) -> None:
+        """Count a connection that was ended."""
+        self._ended.labels(why).inc()
 
     def told(self, transitions: tuple[Transition, ...]) -> None:
         """Count new transitions; no data is level -1."""
@@ -141,6 +151,8 @@ class _Window(Collector):
         yield _one("fenghuo_viewers", "Browsers on the stream.", self._feed.viewers)
         yield _counter("fenghuo_frames_sent", "Views sent to viewers.", self._feed.frames_sent)
         yield _counter("fenghuo_viewers_cut", "Viewers that read nothing.", self._feed.slow_cut)
+        displaced = self._feed.displaced
+        yield _counter("fenghuo_viewers_displaced", "Viewers whose place went on.", displaced)
         boards = self._source.latest.version
         yield _counter("fenghuo_boards", "Boards taken from topic status.", boards)
         refused = self._source.undecodable

@@ -1,10 +1,13 @@
-"""Outer: what is around every answer: HEAD, security headers, the count. Pure ASGI, so that streams
-stream.
+"""Outer: what is around every answer: who is let in, HEAD, security headers, the count. Pure ASGI,
+so that streams stream.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fenghuo.api import door
+from fenghuo.api.errors import ApiError
 from fenghuo.api.metrics import Metrics
+from fenghuo.schemas.hosts import Hosts
 
 CONTENT_SECURITY = (
     b"default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
@@ -21,9 +24,22 @@ SECURITY = (
 class Outer:
     """The app within its guard."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        *,
+        hosts: Hosts | None,
+        answers_max: int,
+        endless: str,
+    ) -> None:
+        """hosts: None lets any name in. endless: the path whose answers do not count as such."""
         self._app = app
         self._metrics = metrics
+        self._hosts = hosts
+        self._answers_max = answers_max
+        self._endless = endless
+        self._answers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,4 +63,20 @@ class Outer:
             if is_head:  # a stream ends here too: whoever reads no more is gone
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self._app(inner, receive, guarded)
+        if error := self._refusal(inner):
+            await error.response()(inner, receive, guarded)
+        elif inner["path"] == self._endless:
+            await self._app(inner, receive, guarded)
+        else:
+            self._answers += 1
+            try:
+                await self._app(inner, receive, guarded)
+            finally:
+                self._answers -= 1
+
+    def _refusal(self, scope: Scope) -> ApiError | None:
+        url_bytes = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+        if error := door.refusal(url_bytes, scope["headers"], self._hosts):
+            return error
+        is_full = scope["path"] != self._endless and self._answers >= self._answers_max
+        return door.busy(self._answers_max) if is_full else None

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from fenghuo.schemas import addresses
+from fenghuo.schemas import addresses, hosts
 from fenghuo.schemas.addresses import AddressError
 from fenghuo.schemas.lane import REAL, Lane
 
@@ -74,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True):
     """Address the api listens on."""
     http_port: int = 8600
     """Port of the api and the page."""
+    hosts: str = ""
+    """Names, comma-separated, by which the api may be asked for beside addresses, `localhost`, its
+    machine's name and names without a dot. Not checked on loopback while there are none.
+    """
     metrics_port: int = 0
     """Port of a worker's /metrics; 0 means none."""
     viewers_max: int = 5_000
@@ -137,6 +141,10 @@ def _addressed(found: Settings) -> Settings:
         place = addresses.store(found.store)
     except AddressError as error:
         raise SettingsError(f"{PREFIX}STORE: {error}") from None
+    try:
+        hosts.read(found.hosts)
+    except AddressError as error:
+        raise SettingsError(f"{PREFIX}HOSTS: {error}") from None
     given = {place.password, found.store_password, _first_line(found.store_password_file)} - {""}
     if len(given) > 1:
         raise SettingsError(

@@ -12,6 +12,7 @@ import typer
 
 from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.settings import Settings, SettingsError, read
+from fenghuo.streams.descriptors import raise_limit
 from fenghuo.streams.ports import refusal
 
 app = typer.Typer(
@@ -80,6 +81,8 @@ def run(
     """Run one part, for deployments with a real broker and store."""
     chosen = settings(campaign)
     _checked(chosen)
+    if said := raise_limit():
+        _say(f"fenghuo {part}: {said}")
     if processes > 1:
         if part != "gather":
             typer.echo(f"fenghuo run {part}: --processes is for gather alone", err=True)

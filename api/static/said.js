@@ -2,7 +2,7 @@
 
 import { fill } from "./words.js";
 
-/** So many fit beside the figures; the server tells the worst first, `/api/v1/status` tells all. */
+/** So many fit beside the figures; the server tells the worst first, the status tells all. */
 const SAID_MAX = 2;
 
 /** What hurts most, and how much more there is; empty: nothing. */

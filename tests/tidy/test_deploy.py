@@ -73,6 +73,14 @@ def test_the_settings_of_units_and_containers_are_settings() -> None:
             assert read(ours | {PREFIX + "STORE_PASSWORD": "x"}).kafka == "kafka:9092", name
 
 
+def test_a_proxy_in_front_of_the_containers_can_be_told_by_name() -> None:
+    """There the api listens beyond loopback: the variable goes in as it is set outside."""
+    given = COMPOSE["api"]["environment"]
+    assert given[PREFIX + "HTTP_HOST"] == "0.0.0.0"
+    assert given[PREFIX + "HOSTS"] is None
+    assert f"\n# {PREFIX}HOSTS=" in (DEPLOY / "systemd" / "fenghuo.env").read_text()
+
+
 def test_prometheus_looks_where_the_units_answer() -> None:
     answers = {part: unit_settings(part).metrics_port for part in WORKERS}
     answers["api"] = unit_settings("api").http_port
