@@ -110,7 +110,11 @@ def create_app(
     )
     app.router.routes.append(Route(STREAM, endpoint=feed, methods=["GET"]))
     app.include_router(routes.make(parts))
-    outer = {"hosts": _hosts(settings), "answers_max": room.answers, "endless": STREAM}
+    outer: dict[str, Any] = {
+        "hosts": _hosts(settings),
+        "answers_max": room.answers,
+        "endless": STREAM,
+    }
     app.add_middleware(Outer, metrics=metrics, **outer)
     return app
 
