@@ -110,12 +110,8 @@ def create_app(
     )
     app.router.routes.append(Route(STREAM, endpoint=feed, methods=["GET"]))
     app.include_router(routes.make(parts))
-    outer: dict[str, Any] = {
-        "hosts": _hosts(settings),
-        "answers_max": room.answers,
-        "endless": STREAM,
-    }
-    app.add_middleware(Outer, metrics=metrics, **outer)
+    around = partial(Outer, metrics=metrics, hosts=_hosts(settings), answers_max=room.answers)
+    app.add_middleware(around, endless=STREAM)
     return app
 
 
