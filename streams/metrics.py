@@ -2,14 +2,19 @@
 never per event. A worker serves one lane: all it tells carries that label.
 """
 
+import socket
+import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.metrics import ForeignRecords, in_lane
+from fenghuo.streams.bounded import Bounded
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
 EVENTS = Counter("fenghuo_gathered_events", "events by what became of them", ["kind", "fate"])
@@ -82,7 +87,27 @@ def serve(host: str, port: int, lane: Lane) -> str:
     if not port:
         return ""
     try:
-        start_http_server(port, addr=host, registry=InLane(REGISTRY, lane))
+        threading.Thread(target=server(host, port, lane).serve_forever, daemon=True).start()
     except OSError as error:
         return f"{host}:{port}: {error.strerror or error}"
     return ""
+
+
+def server(host: str, port: int, lane: Lane) -> WSGIServer:
+    """What answers /metrics, listening already. Raises OSError where the port is taken."""
+    kind = _Server6 if ":" in host else _Server
+    told = make_wsgi_app(InLane(REGISTRY, lane))
+    return make_server(host, port, told, kind, handler_class=_Handler)
+
+
+class _Server(Bounded, WSGIServer):
+    """Few connections, short ones."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Nobody reads who asked."""

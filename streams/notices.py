@@ -8,8 +8,10 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+
+from fenghuo.streams.bounded import Bounded
 
 PORT = 8098
 """Where the shipped campaigns send their notices (`[channels]`)."""
@@ -47,11 +49,13 @@ def serve(port: int, say: Callable[[str], None]) -> None:
         listening.serve_forever(0.2)
 
 
-def server(port: int, say: Callable[[str], None]) -> ThreadingHTTPServer:
+def server(port: int, say: Callable[[str], None]) -> HTTPServer:
     """The receiver, listening on loopback. Raises OSError where the port is taken."""
-    made = ThreadingHTTPServer(("127.0.0.1", port), _handler(say))
-    made.daemon_threads = True
-    return made
+    return _Server(("127.0.0.1", port), _handler(say))
+
+
+class _Server(Bounded, HTTPServer):
+    """Few connections, short ones."""
 
 
 def _handler(say: Callable[[str], None]) -> type[BaseHTTPRequestHandler]:
