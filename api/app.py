@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -26,12 +26,14 @@ from fenghuo.api.in_force import InForce
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.outer import Outer
 from fenghuo.api.pages import Pages
-from fenghuo.api.reader import BoardSource, Reader
+from fenghuo.api.reader import BoardSource, Reader, Told
 from fenghuo.api.stores import Stores
 from fenghuo.schemas import addresses, hosts, store, topics
+from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_reload import CampaignFile
 from fenghuo.schemas.hosts import Hosts
+from fenghuo.schemas.notes import skewed
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.warning import Transition
 
@@ -55,11 +57,13 @@ def create_app(
     stores: Stores,
     source: BoardSource,
     crowd: Crowd | None = None,
+    clock: BrokerClock | None = None,
     clock_ms: Callable[[], int] = now_ms,
 ) -> FastAPI:
     """The window over its three sources: campaign file, store, boards. A campaign that is no file
-    stays as it is.
+    stays as it is. clock: goes before clock_ms, and follows the broker's.
     """
+    clock_ms = clock.now_ms if clock else clock_ms
     pages = Pages()
     room = limits.limits(limits.files(), settings.viewers_max)
     feed = Feed(source.latest, clock_ms=clock_ms, page=pages.version, viewers_max=room.viewers)
@@ -67,6 +71,9 @@ def create_app(
     source.latest.users = known.estimates
     in_force = InForce(campaign, settings.lane, clock_ms)
     metrics = Metrics(source, feed, clock_ms, settings.lane, known=known, in_force=in_force)
+    if clock is not None:
+        metrics.tell(clock)
+        source.latest.notes = lambda: skewed("api", clock.skew_ms)
 
     def told(transitions: tuple[Transition, ...]) -> None:
         metrics.told(transitions)
@@ -74,21 +81,18 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(_forever("reader", lambda: source.run(told))),
-            asyncio.create_task(_forever("feed", feed.run)),
-            asyncio.create_task(_forever("campaign", in_force.follow)),
-        ]
+        works = [_read(source, clock, told), _forever("feed", feed.run)]
+        works.append(_forever("campaign", in_force.follow))
         if crowd:
-            tasks.append(asyncio.create_task(_forever("crowd", crowd.follow)))
-        try:
-            yield
-        finally:
-            feed.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            stores.close()
+            works.append(_forever("crowd", crowd.follow))
+        async with _alive(works):
+            try:
+                yield
+            finally:
+                feed.close()
+        if clock is not None:
+            await clock.stop()
+        stores.close()
 
     # /docs and /redoc load from a CDN: they would be blank where there is no way out.
     app = FastAPI(
@@ -133,9 +137,17 @@ def serve(settings: Settings) -> None:
     login = settings.store_login
     stores = Stores(lambda: store.connect(login), public, login)
     topic = topics.of(topics.STATUS, settings.lane)
-    source = Reader(settings.kafka, Latest(now_ms()), now_ms, topic=topic)
+    clock = BrokerClock("api", settings)
+    source = Reader(settings.kafka, Latest(clock.now_ms()), clock.now_ms, topic=topic)
     crowd = Crowd(settings.kafka, topics.of(topics.USERS, settings.lane))
-    app = create_app(settings, campaign=campaign, stores=stores, source=source, crowd=crowd)
+    app = create_app(
+        settings,
+        campaign=campaign,
+        stores=stores,
+        source=source,
+        crowd=crowd,
+        clock=clock,
+    )
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal once more when it is done: a clean stop is no death by signal.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -198,6 +210,26 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.close()
         await super().shutdown(sockets)
+
+
+@contextlib.asynccontextmanager
+async def _alive(works: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """These go on until the block ends."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read(source: BoardSource, clock: BrokerClock | None, told: Told) -> None:
+    """Boards for ever; from the first one on its age is told by the right time."""
+    if clock is not None:
+        await clock.start()
+        source.latest.started_ms = clock.now_ms()
+    await _forever("reader", lambda: source.run(told))
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

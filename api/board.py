@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.notes import by_weight
 from fenghuo.schemas.reign import Reign
-from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Overview, Verdict, by_weight
+from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Note, Overview, Verdict
 from fenghuo.schemas.visitors import Estimate
 from fenghuo.schemas.warning import Transition
 
@@ -45,7 +46,10 @@ class Latest:
         """Rises by one with each board taken."""
         self.users: Callable[[], Sequence[Estimate]] = tuple
         """How many distinct users there are, where somebody counts them."""
-        self._started_ms = started_ms
+        self.notes: Callable[[], Sequence[Note]] = tuple
+        """What the api has to add to those of the judge."""
+        self.started_ms = started_ms
+        """Changes of level before are no news."""
         self._taken_ms = 0
         self._reign = Reign()
         self._heard_ms = 0
@@ -87,7 +91,7 @@ class Latest:
             "level": board.level,
             "level_name": level_name(board.level),
             "campaign": board.campaign,
-            "notes": by_weight(board.notes),
+            "notes": by_weight((*board.notes, *self.notes())),
             "kinds": [_kind(kind, age_ms) for kind in board.kinds],
             "overview": board.overview,
             "users": [one for one in self.users() if not one.region],
@@ -150,7 +154,7 @@ class Latest:
             key = (transition.rule, transition.scope)
             if transition.seq > self._told.get(key, 0):
                 self._told[key] = transition.seq
-                if transition.at_ms >= self._started_ms:
+                if transition.at_ms >= self.started_ms:
                     news.append(transition)
         return tuple(news)
 

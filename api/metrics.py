@@ -15,10 +15,11 @@ from fenghuo.api.crowd import Known
 from fenghuo.api.feed import Feed
 from fenghuo.api.in_force import InForce
 from fenghuo.api.reader import BoardSource
+from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.campaign_parts import OUTSIDE
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.metrics import ForeignRecords, in_lane
+from fenghuo.schemas.metrics import ForeignRecords, HostClocks, in_lane
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 
@@ -70,6 +71,10 @@ class Metrics(Collector):
         self._registry.register(_Crowd(known))
         self._registry.register(ForeignRecords())
         self._registry.register(_Campaign(source.latest, in_force))
+
+    def tell(self, clock: BrokerClock) -> None:
+        """Tell how wrong the clock of this host is, too."""
+        self._registry.register(HostClocks({"api": clock}))
 
     def collect(self) -> Iterator[Metric]:
         """Everything, each sample with the lane."""

@@ -1,13 +1,14 @@
-"""What parts of every kind tell Prometheus alike: the lane on each sample, and the foreign records
-that were passed over.
+"""What parts of every kind tell Prometheus alike: the lane on each sample, the foreign records
+that were passed over, and how wrong the clocks of their hosts are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
 
@@ -24,6 +25,28 @@ class ForeignRecords(Collector):
         for topic, many in FOREIGN.passed.items():
             made.add_metric([topic], many)
         yield made
+
+
+class HostClocks(Collector):
+    """How wrong the clock of the host is, for each part of this process."""
+
+    def __init__(self, clocks: Mapping[str, BrokerClock]) -> None:
+        self._clocks = clocks
+
+    def collect(self) -> Iterator[Metric]:
+        skew = GaugeMetricFamily(
+            "fenghuo_clock_skew_seconds",
+            "How far the host's clock is ahead of the time the part goes by, the broker's where it"
+            " tells.",
+            labels=["part"],
+        )
+        jumps = CounterMetricFamily(
+            "fenghuo_clock_jumps", "Times the host's clock was set.", labels=["part"]
+        )
+        for part, clock in list(self._clocks.items()):
+            skew.add_metric([part], clock.skew_ms / 1000)
+            jumps.add_metric([part], clock.jumps)
+        yield from (skew, jumps)
 
 
 def in_lane(told: Collector, lane: Lane) -> Iterator[Metric]:

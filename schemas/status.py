@@ -6,7 +6,6 @@ the name; a reading without data is null, never 0; every number carries `as_of_m
 up to which it counts.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -48,24 +47,6 @@ class Note(msgspec.Struct, frozen=True):
     zh: str
     en: str
     cure: str = ""
-
-
-WEIGHT = (
-    "partition_stopped",
-    "records_gone",
-    "partition_unread",
-    "source_behind",
-    "clock_skew",
-    "topic_setting",
-    "topic_setting_unknown",
-)
-"""Codes of notes, the worst first: what is not counted, what is judged without, what may hurt."""
-
-
-def by_weight(notes: Iterable[Note]) -> tuple[Note, ...]:
-    """The worst first, in the order in which they came; a code of a later release goes before."""
-    weights = {code: weight for weight, code in enumerate(WEIGHT)}
-    return tuple(sorted(notes, key=lambda note: weights.get(note.code, -1)))
 
 
 class KindStatus(msgspec.Struct, frozen=True):

@@ -12,8 +12,9 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.metrics import ForeignRecords, in_lane
+from fenghuo.schemas.metrics import ForeignRecords, HostClocks, in_lane
 from fenghuo.streams.bounded import Bounded
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])
@@ -53,18 +54,15 @@ ARCHIVE_DELAY = Gauge(
     "fenghuo_archive_delay_seconds",
     "age of the oldest record that archive has read and not stored yet",
 )
-CLOCK_SKEW = Gauge(
-    "fenghuo_clock_skew_seconds",
-    "how far the host's clock is ahead of the time the part goes by, the broker's where it tells",
-    ["part"],
-)
-CLOCK_JUMPS = Counter("fenghuo_clock_jumps", "times the host's clock was set", ["part"])
+CLOCKS: dict[str, BrokerClock] = {}
+"""The clock of each part of this process."""
 PENDING = Gauge(
     "fenghuo_pending_rows", "rows held in memory, waiting to be published or stored", ["part"]
 )
 
 
 REGISTRY.register(ForeignRecords())
+REGISTRY.register(HostClocks(CLOCKS))
 
 
 class InLane(Collector):

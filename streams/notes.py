@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from fenghuo.schemas.clock import JUMP_MS
+from fenghuo.schemas.notes import TIME_SERVER, skewed
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.status import Board, Note
 
-TIME_SERVER = "let all hosts follow one time server (chrony, ntpd)"
 NOTES_MAX = 8
 """Most notes of one code: the first few say what is wrong."""
 
@@ -27,7 +26,7 @@ def _clocks(board: Board, judge_skew_ms: int) -> list[Note]:
     """Hosts whose clock is wrong; where nobody can tell, workers that differ from the judge."""
     told = [("judge", judge_skew_ms)]
     told += [(f"gather {head.source}", head.skew_ms) for head in board.heads]
-    wrong = [_skewed(who, by_ms) for who, by_ms in told if abs(by_ms) > JUMP_MS]
+    wrong = [note for who, by_ms in told for note in skewed(who, by_ms)]
     skews = {source: min(seen, key=abs) for source, seen in sorted(board.skews_ms.items())}
     return wrong + [_differs(source, by_ms) for source, by_ms in skews.items() if by_ms]
 
@@ -80,18 +79,6 @@ def _late(source: str, by_ms: int) -> Note:
         f"source {source} is {seconds} s behind: the others are judged on time, its events are "
         "counted as they come",
         "look at the clock and the queue of the producer that writes to it",
-    )
-
-
-def _skewed(who: str, ahead_ms: int) -> Note:
-    seconds = abs(ahead_ms) / 1000
-    zh, en = ("快", "ahead") if ahead_ms > 0 else ("慢", "behind")
-    return Note(
-        "clock_skew",
-        who,
-        f"{who} 所在主机的时钟{zh}了 {seconds:.1f} 秒（已按正确时间运行）",
-        f"the clock of the host of {who} is {seconds:.1f} s {en} (it goes by the right time)",
-        TIME_SERVER,
     )
 
 

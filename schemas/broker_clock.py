@@ -14,12 +14,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiokafka
-from aiokafka.errors import KafkaError
 
 from fenghuo.schemas import topics
 from fenghuo.schemas.clock import JUMP_MS, Clock
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import metrics
 
 LOG = logging.getLogger("fenghuo.clock")
 LOOK_S = 1.0
@@ -31,6 +29,7 @@ UNSTAMPED_LOOKS = 60
 FIRST_ASKS = 3
 """Readings at the start: the first one pays for connecting."""
 ASK_S_MAX = 5.0
+STOP_S_MAX = 1.0
 _BY_BROKER = 1
 
 
@@ -53,6 +52,8 @@ class BrokerClock:
         self._topic = topics.of(topics.CLOCK, settings.lane)
         self._clock = Clock(wall_ms(), mono_ms())
         self._keeping: asyncio.Task[None] | None = None
+        self.jumps = 0
+        """Times the wall clock of this host was set."""
 
     def now_ms(self) -> int:
         """The time now."""
@@ -64,30 +65,48 @@ class BrokerClock:
         return self._clock.skew_ms
 
     async def start(self) -> None:
-        """Read the broker's clock, if it tells; then keep to it. The topic is there."""
+        """Read the broker's clock, if it tells; then keep to it. Takes ASK_S_MAX at most."""
         ready = asyncio.Event()
         self._keeping = asyncio.create_task(self._keep(ready))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ready.wait(), ASK_S_MAX)
 
+    async def stop(self) -> None:
+        """Keep to it no longer."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping}, timeout=STOP_S_MAX)
+
     async def _keep(self, ready: asyncio.Event) -> None:
         """Never ends: without the broker's time the part goes on with its own."""
+        said = ""
         while True:
             try:
                 async with _producer(self._kafka) as producer:
+                    await self._find(producer)
                     for _ in range(FIRST_ASKS):
                         await self._ask(producer)
                     ready.set()
+                    said = ""
                     await self._look_for_ever(producer)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise  # told to stop; the client also cancels its own tasks
                 ready.set()
-                LOG.warning("the broker's clock cannot be read now: %r", error)
-            except Exception:
-                ready.set()
-                LOG.exception("the broker's clock cannot be read now")
+                if repr(error) != said:  # a right that is missing stays so
+                    said = repr(error)
+                    LOG.warning("the broker's clock cannot be read now: %s", said)
             for _ in range(ASK_LOOKS):
                 self._look()
                 await asyncio.sleep(LOOK_S)
+
+    async def _find(self, producer: aiokafka.AIOKafkaProducer) -> None:
+        """Raises LookupError while the topic is not there: a broker that makes topics by itself
+        would make it without the settings that tell the time.
+        """
+        if self._topic not in (await producer.client.fetch_all_metadata()).topics():
+            raise LookupError(f"expected topic {self._topic}, found none: do the workers run?")
 
     async def _look_for_ever(self, producer: aiokafka.AIOKafkaProducer) -> None:
         looks = 0
@@ -102,13 +121,12 @@ class BrokerClock:
     def _look(self) -> int:
         jump_ms = self._clock.see_wall(wall_ms(), mono_ms())
         if jump_ms:
-            metrics.CLOCK_JUMPS.labels(self._part).inc()
+            self.jumps += 1
             LOG.warning(
                 "the clock of this host was set by %+.1f s; %s goes on by the time before",
                 jump_ms / 1000,
                 self._part,
             )
-        metrics.CLOCK_SKEW.labels(self._part).set(self.skew_ms / 1000)
         return jump_ms
 
     async def _ask(self, producer: aiokafka.AIOKafkaProducer) -> None:
