@@ -21,17 +21,20 @@ RESTARTS_IN_5M = {"orange": 3}
 REFUSED_PER_S = {"blue": 0, "yellow": 10}
 ARCHIVE_DELAY_S = {"yellow": 30, "orange": 300}
 CLOCK_SKEW_S = {"yellow": JUMP_MS / 1000}
-RUNBOOK = "deploy/README.md"
 _STARTED = f'process_start_time_seconds{{job="fenghuo",lane="{REAL}"}}'
 _UP = f'up{{job="fenghuo",lane!="{SHADOW}"}}'
 
 
-def health_alerts() -> list[dict[str, Any]]:
+def health_alerts(runbook: str) -> list[dict[str, Any]]:
     """Part down or in a loop, no board, lag, stale data, dead letters, partitions stopped, records
-    gone, archive behind, store away, clocks wrong; the watchdog never stops.
+    gone, archive behind, store away, clocks wrong; the watchdog never stops. runbook: the address
+    whose anchors explain them.
     """
     found = [*_parts(), *_board(), *_lag(), *_age(), *_refused(), *_stopped(), *_gone()]
-    return [*found, *_archive(), *_clocks(), _watchdog()]
+    found += [*_archive(), *_clocks(), _watchdog()]
+    for alert in found:
+        alert["annotations"]["runbook_url"] = f"{runbook}#{alert['alert'].lower()}"
+    return found
 
 
 def _parts() -> list[dict[str, Any]]:
@@ -220,7 +223,6 @@ def _watchdog() -> dict[str, Any]:
         "labels": {"severity": "none", "rule": "watchdog", "scope": "all"},
         "annotations": {
             **_told(
-                "Watchdog",
                 zh="告警链路正常;此告警消失即为故障",
                 en="the alert chain works; the fault is when this stops",
                 then="when it stops, look at Prometheus, Alertmanager and the way to the receiver",
@@ -251,16 +253,15 @@ def _alert(
         "expr": expr,
         "for": hold,
         "labels": {"severity": level, "rule": rule, "scope": scope},
-        "annotations": _told(name, zh=zh, en=en, then=then),
+        "annotations": _told(zh=zh, en=en, then=then),
     }
 
 
-def _told(name: str, *, zh: str, en: str, then: str) -> dict[str, str]:
-    """What people and their tools read: in short, what to do, and where more stands."""
+def _told(*, zh: str, en: str, then: str) -> dict[str, str]:
+    """What people and their tools read: in short, and what to do."""
     return {
         "summary": en,
         "summary_zh": zh,
         "summary_en": en,
         "description": f"{en}: {then}.",
-        "runbook_url": f"{RUNBOOK}#{name.lower()}",
     }

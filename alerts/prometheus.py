@@ -48,10 +48,14 @@ def files(
     source: str = "",
     targets: Targets = TARGETS,
     alertmanager_at: str = ALERTMANAGER,
+    *,
+    runbook: str = "",
 ) -> dict[str, str]:
-    """Relative path -> text of every generated file. source: where the campaign was read from."""
+    """Relative path -> text of every generated file. source: where the campaign was read from.
+    runbook: where the runbook is read; the page has it, beside all else that notices link to.
+    """
     rendered = {
-        RULES_PATH: _rules(campaign),
+        RULES_PATH: _rules(campaign, runbook or f"{campaign.page_url}/runbook"),
         TESTS_PATH: suite(campaign, RULES_PATH.rpartition("/")[2]),
         PROMETHEUS_PATH: _prometheus(_static(targets), alertmanager_at),
         COMPOSE_PATH: _prometheus(_by_name(), "alertmanager:9093"),
@@ -100,12 +104,12 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Plain.add_representer(str, _text)
 
 
-def _rules(campaign: Campaign) -> dict[str, Any]:
+def _rules(campaign: Campaign, runbook: str) -> dict[str, Any]:
     watch = promql.watch(campaign, partial(_alert, campaign))
     return {
         "groups": [
             {"name": "fenghuo-campaign", "interval": INTERVAL, "rules": watch},
-            {"name": "fenghuo-health", "interval": INTERVAL, "rules": health_alerts()},
+            {"name": "fenghuo-health", "interval": INTERVAL, "rules": health_alerts(runbook)},
         ]
     }
 

@@ -90,8 +90,6 @@ def create_app(
                 yield
             finally:
                 feed.close()
-        if clock is not None:
-            await clock.stop()
         stores.close()
 
     # /docs and /redoc load from a CDN: they would be blank where there is no way out.
@@ -226,10 +224,14 @@ async def _alive(works: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[No
 
 async def _read(source: BoardSource, clock: BrokerClock | None, told: Told) -> None:
     """Boards for ever; from the first one on its age is told by the right time."""
-    if clock is not None:
+    if clock is None:
+        return await _forever("reader", lambda: source.run(told))
+    try:
         await clock.start()
         source.latest.started_ms = clock.now_ms()
-    await _forever("reader", lambda: source.run(told))
+        return await _forever("reader", lambda: source.run(told))
+    finally:
+        await clock.stop()
 
 
 async def _forever(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from fenghuo.api import stored
+from fenghuo.api import runbook, stored
 from fenghuo.api.answers import Answers
 from fenghuo.api.board import Latest
 from fenghuo.api.campaign_view import playbook_view
@@ -162,6 +162,12 @@ def _health(router: APIRouter, parts: Parts) -> None:
 def _page(router: APIRouter, pages: Pages) -> None:
     # The address of the page is its state, read in the browser: its parameters are free.
     free = APIRouter()
+
+    text = runbook.rendered(runbook.RUNBOOK.read_text(encoding="utf-8"))
+
+    @free.get("/runbook")
+    async def alerts() -> Response:
+        return HTMLResponse(text)
 
     @free.get("/")
     async def index(request: Request) -> Response:

@@ -17,6 +17,9 @@ def generate(  # noqa: PLR0917  typer reads the options from the signature
         list[str] | None, typer.Option(help="PART=HOST:PORT to scrape; all on this machine if none")
     ] = None,
     alertmanager: Annotated[str, typer.Option(help="HOST:PORT of Alertmanager")] = "127.0.0.1:9093",
+    runbook: Annotated[
+        str, typer.Option(help="where alerts link to; the page's own /runbook if none")
+    ] = "",
     check_only: Annotated[
         bool, typer.Option("--check", help="only look; 1 if a file is stale")
     ] = False,
@@ -30,6 +33,8 @@ def generate(  # noqa: PLR0917  typer reads the options from the signature
 
     if (campaign is None) != (out is None):
         raise _unusable("generate: expected --campaign FILE together with --out FOLDER")
+    if runbook and not runbook.startswith(("http://", "https://")):
+        raise _unusable(f"generate: --runbook: expected http:// or https://, got {runbook}")
     if campaign is None and not (root / generated.CAMPAIGN).exists():
         raise _unusable(
             f"generate: expected a checkout, found no {root / generated.CAMPAIGN}: "
@@ -40,7 +45,7 @@ def generate(  # noqa: PLR0917  typer reads the options from the signature
             wanted = generated.texts(root)
         else:
             targets = _targets(target) if target else TARGETS
-            wanted, root = generated.texts_of(campaign, targets, alertmanager), out
+            wanted, root = generated.texts_of(campaign, targets, alertmanager, runbook), out
         stale = generated.write(wanted, root, check_only=check_only)
     except (CampaignError, OSError, ValueError) as error:
         raise _unusable(f"generate: {error}") from error

@@ -21,13 +21,14 @@ def texts_of(
     path: Path,
     targets: prometheus.Targets = prometheus.TARGETS,
     alertmanager: str = prometheus.ALERTMANAGER,
+    runbook: str = "",
 ) -> dict[str, str]:
     """Relative path -> text of every file that anybody's campaign needs, beside it or elsewhere:
     rules with their tests, scrape configuration, routes, the table of ladders, schemas.
     """
     campaign = load(path)
     source = path.as_posix()
-    rendered = prometheus.files(campaign, source, targets, alertmanager)
+    rendered = prometheus.files(campaign, source, targets, alertmanager, runbook=runbook)
     rendered |= ladder_table.files(campaign, source) | documents.files() | campaign_schema.files()
     del rendered[prometheus.COMPOSE_PATH]  # of the shipped compose file alone
     return {name.removeprefix("deploy/"): text for name, text in rendered.items()}

@@ -10,7 +10,7 @@ from tests.api.boards import FakeSource
 from tests.api.test_routes import Client, visit
 
 EVERY = [
-    *("/", "/readyz", "/healthz", "/metrics", "/api/v1/status", "/api/v1/users"),
+    *("/", "/runbook", "/readyz", "/healthz", "/metrics", "/api/v1/status", "/api/v1/users"),
     *("/api/v1/campaign", "/api/v1/playbooks/payment_risk", "/api/v1/playbooks/none"),
     *("/static/x/app.js", "/static/x/none.js", "/api/v1/nothing", "/api/v1/status?x=1"),
     *("/api/v1/totals?kind=order", "/api/v1/history?metric=order.paid"),

@@ -16,7 +16,7 @@ from tests.alerts.promtool import tool
 from tests.e2e.river import PARTS, River
 from tests.parts.process import Process, free_port
 
-NAMES = frozenset(str(alert["alert"]) for alert in health_alerts())
+NAMES = frozenset(str(alert["alert"]) for alert in health_alerts(""))
 FIRES_S_MAX = 120
 """How long a cause may take to be told; its holds and bounds are within that."""
 
