@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from fenghuo.loadtest import (
+    bench_asking,
     bench_crossings,
     bench_gather,
     bench_live,
@@ -54,6 +55,7 @@ ROWS: Final[dict[str, Row]] = {
     "store-server": bench_river.server,
     "viewers": bench_live.viewers,
     "live": bench_live.live,
+    "asking": bench_asking.asking,
     "crossings": bench_crossings.crossings,
     "cold-start": bench_live.cold_start,
     "catch-up": bench_gather.catch_up,

@@ -1,16 +1,25 @@
 """The pieces that bench rows stand on: streams cut into views, backlogs, pulses, peers' lines."""
 
+import itertools
 import json
 import sys
 import time
 import zlib
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.loadtest import bench_backlog, bench_live, bench_peers, bench_pulses, bench_viewers
+from fenghuo.loadtest import (
+    bench_asking,
+    bench_backlog,
+    bench_live,
+    bench_peers,
+    bench_pulses,
+    bench_viewers,
+)
 from fenghuo.loadtest.bench_gather import Look, labels, steady
 from fenghuo.loadtest.bench_parts import PartError, Process, sums
 from fenghuo.schemas import pulse
@@ -189,3 +198,29 @@ def _below(process: Process) -> bool:
         return process.child("sleep") > 0
     except PartError:
         return False
+
+
+def test_a_page_of_the_bench_asks_for_the_files_of_the_page() -> None:
+    folder = Path(__file__).resolve().parents[2] / "api" / "static"
+    seen, todo = {"index.html"}, ["index.html"]
+    while todo:
+        name = todo.pop()
+        for found in bench_asking.MORE.findall((folder / name).read_text()):
+            one = urljoin(name, found.replace("static/@version/", ""))
+            if one not in seen:
+                seen.add(one)
+                todo.append(one)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.js")}
+    assert there - seen <= {"tabs.js"}, "the shared worker alone is asked for otherwise"
+
+
+def test_questions_of_the_bench_are_none_like_another() -> None:
+    asked = list(itertools.islice(bench_asking.questions(), 200))
+    by_day = [one for one in asked if one.startswith(asked[3])]
+    assert len(by_day) == 50  # the one that is refused for its size
+    assert len(set(asked)) == 151
+
+
+def test_the_longest_pause_is_between_arrivals() -> None:
+    assert bench_asking.pause_ms([(0, {}), (250, {}), (1_250, {}), (1_500, {})]) == 1_000
+    assert bench_asking.pause_ms([(5, {})]) == 0
