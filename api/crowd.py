@@ -1,11 +1,12 @@
 """Crowd: the distinct users of a lane, united from the sketches of every source partition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fenghuo.api.follower import Follower
 from fenghuo.schemas import visitors
+from fenghuo.schemas.follow import Follow
 from fenghuo.schemas.foreign import FOREIGN
+from fenghuo.schemas.reading import Record
 from fenghuo.schemas.visitors import RELATIVE_ERROR, Estimate, Part, VisitorsError
 
 PARTS_MAX = 20_000
@@ -42,14 +43,16 @@ class Known:
         return {"relative_error": RELATIVE_ERROR, "rows": self.estimates()}
 
 
-class Crowd(Follower):
+class Crowd:
     """The sketches from the broker."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
-        super().__init__(bootstrap, topic)
         self.known = Known()
+        self._topic = topic
+        self.follow = Follow(bootstrap, topic, self.take).run
 
-    def take(self, records: Sequence[Any]) -> None:
+    def take(self, records: Iterable[Record]) -> None:
+        """The next records."""
         for record in records:
             see = self.known.see
             FOREIGN.read(self._topic, record.offset, see, record.key or b"", record.value)

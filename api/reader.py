@@ -1,17 +1,20 @@
 """Reader: follows topic `status` of a lane into Latest."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from fenghuo.api.board import Latest
-from fenghuo.api.follower import Follower
 from fenghuo.schemas import status
+from fenghuo.schemas.follow import Follow
 from fenghuo.schemas.foreign import FOREIGN
+from fenghuo.schemas.reading import Record
 from fenghuo.schemas.topics import STATUS
 from fenghuo.schemas.warning import Transition
 
 BACKLOG_BOARDS = 600
 """How many of the newest boards are read at the start: the past of the sparklines."""
+QUIET_S = 30.0
+"""A judge speaks every second: who hears nothing for so long asks anew."""
 
 Told = Callable[[tuple[Transition, ...]], None]
 
@@ -26,11 +29,8 @@ class BoardSource(Protocol):
         """Apply boards to `latest` for ever; call `told` with the new transitions of each batch."""
 
 
-class Reader(Follower):
+class Reader:
     """Boards from the broker; while it is away the age of the data grows."""
-
-    last = BACKLOG_BOARDS
-    quiet_s = 30.0
 
     def __init__(
         self,
@@ -40,7 +40,8 @@ class Reader(Follower):
         *,
         topic: str = STATUS,
     ) -> None:
-        super().__init__(bootstrap, topic)
+        self._topic = topic
+        self._follow = Follow(bootstrap, topic, self.take, last=BACKLOG_BOARDS, quiet_s=QUIET_S)
         self.latest = latest
         self.undecodable = 0
         self._clock_ms = clock_ms
@@ -49,9 +50,10 @@ class Reader(Follower):
     async def run(self, told: Told) -> None:
         """Apply boards for ever; ends only by being cancelled."""
         self._told = told
-        await self.follow()
+        await self._follow.run()
 
-    def take(self, records: Sequence[Any]) -> None:
+    def take(self, records: Iterable[Record]) -> None:
+        """The next records."""
         version = self.latest.version
         news: list[Transition] = []
         for record in records:
@@ -59,7 +61,7 @@ class Reader(Follower):
         if self.latest.version > version:
             self._told(tuple(news))
 
-    def _board(self, record: Any) -> tuple[Transition, ...]:
+    def _board(self, record: Record) -> tuple[Transition, ...]:
         board = FOREIGN.read(self._topic, record.offset, status.decode, record.value or b"")
         if board is None:
             self.undecodable += 1

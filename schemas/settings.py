@@ -64,10 +64,6 @@ class Settings(msgspec.Struct, frozen=True):
     """A part that has work waiting and makes no progress for this long ends itself, to be
     restarted.
     """
-    transport: int = 2
-    """Level of the batch transport: 2 reads fetches directly, 1 is the fallback over the client's
-    records.
-    """
     fetch_bytes: int = 1_048_576
     """Most bytes of one partition in one fetch."""
     http_host: str = "127.0.0.1"
@@ -112,7 +108,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             continue
         field = fields.get(name.removeprefix(PREFIX).lower())
         if field is None:
-            if name in FOREIGN:
+            if name in FOREIGN | GONE:
                 continue
             names = ", ".join(PREFIX + known.upper() for known in fields)
             raise SettingsError(f"{name}: no such setting; known are {names}")
@@ -190,6 +186,8 @@ FOREIGN = frozenset(
     {"FENGHUO_CHROMIUM", "FENGHUO_REQUIRE_BROWSER", "FENGHUO_REQUIRE_PARTS", "FENGHUO_TEST_DATA"}
 )
 """Variables with the same prefix that belong to the tests, not to the parts."""
+GONE = frozenset({"FENGHUO_TRANSPORT"})
+"""Settings of earlier releases that mean nothing any more."""
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -4,7 +4,7 @@ A record that breaks the counting stops its partition. A skip says that it count
 event, whatever is in it; whoever reads the log again does the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterable
 from typing import Any
 
 import msgspec
@@ -32,12 +32,12 @@ def encode(skip: Skip) -> bytes:
     return msgspec.json.encode(skip)
 
 
-def read(
-    records: Iterable[Any], topic: str, foreign: Foreign = FOREIGN
+async def read(
+    records: AsyncIterable[Any], topic: str, foreign: Foreign = FOREIGN
 ) -> dict[Source, dict[int, str]]:
     """Why each offset of a source is passed over."""
     found: dict[Source, dict[int, str]] = {}
-    for record in records:
+    async for record in records:
         skip = foreign.read(topic, record.offset, _skip, record)
         if skip is not None:
             found.setdefault(skip.source, {})[skip.offset] = skip.reason

@@ -17,8 +17,8 @@ import polars as pl
 from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import replay_of
-from fenghuo.streams.fetch import Fetch
 
 DIFFERENCES_MAX = 100
 """Differences named at most; the rest is only counted."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fenghuo.schemas import pulse, skips, tables, topics
+from fenghuo.schemas import pulse, reading, skips, tables, topics
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.foreign import FOREIGN
@@ -16,7 +16,7 @@ from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.pulse import Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
-from fenghuo.streams import audit, kafka, lanes, places, reading
+from fenghuo.streams import audit, kafka, lanes, places
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.limits import stated
 from fenghuo.streams.part_gather import coders
@@ -35,7 +35,7 @@ def main(settings: Settings, *, wait_s: int, as_json: bool) -> int:
     """Run the audit; the exit code."""
     try:
         result = asyncio.run(_audit(settings, wait_s))
-    except (CannotTell, StoreError, kafka.KafkaDown) as error:
+    except (CannotTell, StoreError, reading.KafkaDown) as error:
         if as_json:
             print(
                 json.dumps(
@@ -55,7 +55,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     log = await kafka.prepare(settings)
     count = await kafka.partitions_of(settings.kafka, SOURCES)
     parts = [(topic, partition) for topic in SOURCES for partition in range(count[topic])]
-    ends = await kafka.bounds(settings.kafka, parts)
+    ends = await reading.bounds(settings.kafka, parts)
     for (topic, partition), (first, _) in ends.items():
         if first > 0:
             raise CannotTell(
@@ -73,8 +73,8 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
         _stored, store, settings.lane, logs, {part: end for part, (_, end) in ends.items()}
     )
     topic = topics.of(topics.SKIPS, settings.lane)
-    passed = skips.read(await kafka.read_all(settings.kafka, topic), topic)
-    after = await kafka.bounds(settings.kafka, parts)
+    passed = await skips.read(reading.records(settings.kafka, topic), topic)
+    after = await reading.bounds(settings.kafka, parts)
     for part in parts:
         ledger = Ledger(
             *part,
@@ -95,7 +95,7 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
 async def _logs(settings: Settings, log: str, parts: Sequence[Part]) -> dict[Part, str]:
     """What the log of each partition is called: that of a topic made anew has a name of its own."""
     topic = topics.of(topics.POSITIONS, settings.lane)
-    found = places.read(await kafka.read_all(settings.kafka, topic), topic)
+    found = await places.read(reading.records(settings.kafka, topic), topic)
     lives = await kafka.lives(settings.kafka, SOURCES)
     return {part: places.named(found, Source(log, *part), lives[part[0]]) for part in parts}
 
@@ -108,7 +108,7 @@ async def _gathered(
     while True:
         read: dict[Part, int] = {}
         for last in (500, None):
-            for record in await kafka.read_all(settings.kafka, pulses, last=last):
+            async for record in reading.records(settings.kafka, pulses, last):
                 frame = FOREIGN.read(pulses, record.offset, pulse.decode, record.value or b"")
                 if frame is None:
                     continue
@@ -134,7 +134,7 @@ async def _archived(settings: Settings, deadline: float) -> None:
     """Wait until the archive has stored everything that is on its topics now."""
     parts = [(topics.of(topic, settings.lane), 0) for topic in KEPT]
     group = kafka.group("archive", settings.lane)
-    ends = await kafka.bounds(settings.kafka, parts)
+    ends = await reading.bounds(settings.kafka, parts)
     while True:
         done = await kafka.committed(settings.kafka, group, parts)
         behind = {part: end for part, (_, end) in ends.items() if done.get(part, 0) < end}

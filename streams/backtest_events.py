@@ -13,12 +13,12 @@ from fenghuo.alerts import scoring
 from fenghuo.alerts.scoring import Conduct, Track
 from fenghuo.schemas.campaign import Campaign
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.schemas.warning import Transition
 from fenghuo.streams import places
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.judge import Judge, scopes_of
 from fenghuo.streams.part_gather import coders, is_due, terms

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from fenghuo.schemas import reading
 from fenghuo.schemas.campaign import CampaignError, load
 from fenghuo.schemas.settings import Settings, SettingsError, read
 from fenghuo.streams.descriptors import raise_limit
@@ -256,7 +257,7 @@ def with_topics(chosen: Settings) -> Settings:
 
     try:
         found = asyncio.run(look())
-    except kafka.KafkaDown as error:
+    except reading.KafkaDown as error:
         typer.echo(f"fenghuo: {error}", err=True)
         raise typer.Exit(2) from error
     return msgspec.structs.replace(chosen, partitions=min(found.values()))
@@ -275,7 +276,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
     except RuntimeError as error:
-        from fenghuo.streams.kafka import KafkaDown
+        from fenghuo.schemas.reading import KafkaDown
 
         if not isinstance(error, KafkaDown):
             raise

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer import Option
 
-from fenghuo.schemas import topics
+from fenghuo.schemas import reading, topics
 from fenghuo.schemas.lane import SHADOW
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams.cli import app, settings, with_topics
@@ -86,7 +86,7 @@ async def _is_counted(settings: Settings) -> bool:
     topic = topics.of(topics.PULSES, SHADOW)
     if topic not in await kafka.partitions_of(settings.kafka, [topic]):
         return False
-    newest = await kafka.read_all(settings.kafka, topic, last=1)
+    newest = await reading.read_all(settings.kafka, topic, last=1)
     return any(time.time() * 1000 - record.timestamp < HEARD_MS for record in newest)
 
 

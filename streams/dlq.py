@@ -8,7 +8,7 @@ from typing import Any
 
 import aiokafka
 
-from fenghuo.schemas import topics
+from fenghuo.schemas import reading, topics
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import SHADOW, Lane
 from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record
@@ -24,7 +24,7 @@ async def _letters(settings: Settings) -> list[Letter]:
     """Every letter of the lane once, in the order of the topic."""
     found: dict[Any, Letter] = {}
     refused = topics.of(topics.REFUSED, settings.lane)
-    for record in await kafka.read_all(settings.kafka, refused):
+    async for record in reading.records(settings.kafka, refused):
         letter = FOREIGN.read(refused, record.offset, from_record, record.value, record.headers)
         if letter is not None:
             found.setdefault(letter.key, letter)
@@ -35,7 +35,7 @@ def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -
     """Print letters; 0, or 2 when the broker cannot be reached."""
     try:
         letters = asyncio.run(_existing(settings))
-    except kafka.KafkaDown as error:
+    except reading.KafkaDown as error:
         print(f"dlq: {error}", file=sys.stderr)
         return 2
     chosen = [letter for letter in letters if reason in (None, letter.reason)]
@@ -62,7 +62,7 @@ def replay(settings: Settings, *, reason: str | None, source: str | None, as_jso
     """Send letters back to their partition, marked with their source; gather counts each once."""
     try:
         sent, cut = asyncio.run(_replay(settings, reason, source))
-    except kafka.KafkaDown as error:
+    except reading.KafkaDown as error:
         print(f"dlq: {error}", file=sys.stderr)
         return 2
     if as_json:

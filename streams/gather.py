@@ -14,12 +14,12 @@ import numpy as np
 from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.frame import Frame
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Rows, Source, Tally, no_rows
 from fenghuo.streams import windows
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.frames import FrameAdder
 from fenghuo.streams.limits import Limits
 from fenghuo.streams.out_of_time import out_of_time

@@ -2,12 +2,11 @@
 pulses behind it.
 """
 
-from fenghuo.schemas import pulse, status, topics
+from fenghuo.schemas import pulse, reading, status, topics
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.status import Board
-from fenghuo.streams import kafka, rewind
 
 BOARDS_READ = 64
 """Newest boards that are looked at for one that can be read."""
@@ -16,7 +15,7 @@ BOARDS_READ = 64
 async def last_board(bootstrap: str, lane: Lane) -> Board | None:
     """The newest board there is; what is none, or another version's, is passed over."""
     topic = topics.of(topics.STATUS, lane)
-    for record in reversed(await kafka.read_all(bootstrap, topic, last=BOARDS_READ)):
+    for record in reversed(await reading.read_all(bootstrap, topic, last=BOARDS_READ)):
         board = FOREIGN.read(topic, record.offset, status.decode, record.value or b"")
         if board is not None:
             return board
@@ -32,9 +31,9 @@ async def newest(bootstrap: str, lane: Lane, *, exactly: bool) -> dict[Source, H
     if not exactly:
         return found
     topic = topics.of(topics.PULSES, lane)
-    first, end = (await kafka.bounds(bootstrap, [(topic, 0)]))[topic, 0]
+    first, end = (await reading.bounds(bootstrap, [(topic, 0)]))[topic, 0]
     first = max(first, min(board.rewind_offset, end)) if board else first
-    async for record in rewind.records(bootstrap, topic, first, end):
+    async for record in reading.records(bootstrap, topic, first=first, end=end):
         frame = FOREIGN.read(
             topic, record.offset, pulse.decode, record.value or b"", pulse.PULSE_STAMPS
         )

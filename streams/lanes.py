@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Flags
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.lane import SHADOW, Lane
 from fenghuo.schemas.letters import Headers
 from fenghuo.schemas.marks import is_shadow
 from fenghuo.schemas.messages import Messages
-from fenghuo.streams.fetch import Fetch
 
 
 def only(fetch: Fetch, lane: Lane) -> Fetch:
@@ -46,6 +46,7 @@ def only(fetch: Fetch, lane: Lane) -> Fetch:
         shadow=fetch.shadow[places] if is_mine else None,
         mark_of=lambda at: fetch.headers_of(int(places[at])),
         theirs=None if fetch.theirs is None else fetch.theirs[places],
+        key_at=lambda at: fetch.key_of(int(places[at])),
     )
 
 
@@ -68,6 +69,7 @@ def _none(fetch: Fetch) -> Fetch:
         replays={},
         shadow=None,
         mark_of=None,
+        key_at=None,
     )
 
 

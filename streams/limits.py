@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from fenghuo.schemas.arrays import Flags, Ints
+from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.frame import Frame
 from fenghuo.schemas.position import Position
-from fenghuo.streams.fetch import Fetch
 
 BY_CLOCK = "; by the clock when it was read, for the topic keeps the producer's time"
 """What a letter says whose limit is not in the log."""
@@ -130,9 +130,3 @@ def stated(detail: str) -> int | None:
     """The limit that the letter of an event of the future states."""
     found = STATED.match(detail)
     return int(found[1]) if found else None
-
-
-def is_theirs(kinds: Sequence[int]) -> Flags | None:
-    """Which records carry the producer's time (0), not the broker's (1); None when none does."""
-    theirs = np.array(kinds, np.int64) != 1
-    return theirs if theirs.any() else None

@@ -9,8 +9,8 @@ from fenghuo.schemas.arrays import Ints, Letters
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec, EventBytes
 from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.refusals import refusals
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.limits import BY_CLOCK
 from fenghuo.streams.sift import FUTURE, PAST
 

@@ -20,12 +20,12 @@ import mode
 from faust.sensors.monitor import Monitor
 from faust.types import TP
 
-from fenghuo.schemas import addresses, topics
+from fenghuo.schemas import addresses, reading, topics
 from fenghuo.schemas.broker_clock import BrokerClock
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
 from fenghuo.streams import kafka, metrics
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.transport import FETCH_WAIT_MS, START_S_MAX, BatchTransport, die
 
 STOP_S_MAX = 3.0
@@ -139,7 +139,7 @@ class Part(ABC):
             Monitor=Quiet,
             datadir=Path(tempfile.gettempdir()) / "fenghuo-faust",
         )
-        app.transport = BatchTransport.of(app, s.transport, self.start_offsets, self.fetch_wait_ms)
+        app.transport = BatchTransport.of(app, self.start_offsets, self.fetch_wait_ms)
         for name in self.topics:
             schema = _AsIs(value_type=bytes, value_serializer="raw")
             self._attach(app, app.topic(name, schema=schema, acks=False))
@@ -166,7 +166,7 @@ class Part(ABC):
         for an open transaction. 0 for one that was not read yet, or belongs to another worker.
         """
         state = self._state(tp)
-        return (state and kafka.before_open(state.highwater, state.lso)) or 0
+        return (state and reading.before_open(state.highwater, state.lso)) or 0
 
     def _held_back(self, tp: TP) -> int:
         """Messages of a partition that nobody may read yet: a transaction before them is open."""
@@ -307,7 +307,7 @@ def main(part: Callable[[], Part]) -> int:
     async def live() -> int:
         try:
             return await part().run()
-        except kafka.KafkaDown as error:
+        except reading.KafkaDown as error:
             print(f"fenghuo: {error}", file=sys.stderr)
             return 1
 

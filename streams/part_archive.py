@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
-from typing import Any
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from fenghuo.schemas import pulse, tables, topics
+from fenghuo.schemas import pulse, reading, tables, topics
 from fenghuo.schemas.campaign import load
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Rows, Source
+from fenghuo.schemas.reading import Record
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import INSERT_ROWS_MAX, Store, StoreError, connect
 from fenghuo.schemas.store_faults import Fault
@@ -40,7 +41,6 @@ from fenghuo.streams.archive import (
     transition_block,
     transition_of,
 )
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.part import Part
 
 PAUSE_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -102,7 +102,7 @@ class ArchivePart(Part):
             return {}
         parts = [(tp.topic, tp.partition) for tp in assigned]
         found = await kafka.committed(self.settings.kafka, self.app.conf.id, parts)
-        bounds = await kafka.bounds(self.settings.kafka, parts)
+        bounds = await reading.bounds(self.settings.kafka, parts)
         for tp in assigned:
             first, end = bounds[tp.topic, tp.partition]
             # what retention took is gone; a log that begins anew is read from its beginning
@@ -113,9 +113,8 @@ class ArchivePart(Part):
 
     async def on_fetch(self, tp: TP, fetch: Fetch) -> None:
         name = self._kept[tp.topic]
-        for i, value in enumerate(fetch.values):
-            headers = fetch.headers_of(i) if name == topics.REFUSED else ()
-            self._take(name, value or b"", headers, int(fetch.offsets[i]))
+        for record in reading.records_of(name, fetch):
+            self._take(name, record)
         self._next[tp] = fetch.next_offset
         if len(fetch.record_ms):
             self._unstored.read(tp, fetch.next_offset, int(fetch.record_ms.min()))
@@ -151,8 +150,9 @@ class ArchivePart(Part):
     def is_behind(self) -> bool:
         return any(self._end(tp) > offset for tp, offset in self._next.items())
 
-    def _take(self, topic: str, value: bytes, headers: Any, offset: int) -> None:
+    def _take(self, topic: str, record: Record) -> None:
         """One record; what is none of ours is passed over."""
+        value, offset = record.value or b"", record.offset
         read = partial(FOREIGN.read, topic, offset)
         if topic == topics.PULSES:
             if frame := read(pulse.decode, value, pulse.PULSE_STAMPS):
@@ -161,7 +161,7 @@ class ArchivePart(Part):
             if frame := read(pulse.decode, value, pulse.LATE_STAMPS):
                 self._late.setdefault(frame[0].kind, []).append((frame[0].source, frame[1]))
         elif topic == topics.REFUSED:
-            if letter := read(letter_of, value, headers):
+            if letter := read(letter_of, value, record.headers):
                 self._letters.append(letter)
         elif transition := read(transition_of, value):
             self._transitions.append(transition)

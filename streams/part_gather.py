@@ -16,16 +16,16 @@ import numpy as np
 from faust.types import TP
 from msgspec.structs import replace
 
-from fenghuo.schemas import letters, position, pulse, skips, topics, visitors
+from fenghuo.schemas import letters, position, pulse, reading, skips, topics, visitors
 from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka, lanes, left, limits, metrics, places
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.heads import newest
 from fenghuo.streams.part import Part
@@ -131,9 +131,9 @@ class GatherPart(Part):
         if not assigned:
             return {}
         broker, topic = self.settings.kafka, self._named(topics.POSITIONS)
-        found = places.read(await kafka.read_all(broker, topic), topic)
+        found = await places.read(reading.records(broker, topic), topic)
         lives = await kafka.lives(broker, self.topics)
-        bounds = await kafka.bounds(broker, [(tp.topic, tp.partition) for tp in assigned])
+        bounds = await reading.bounds(broker, [(tp.topic, tp.partition) for tp in assigned])
         chosen = {
             tp: places.choose(found.get(tp, ()), Source(self._log, *tp), lives[tp.topic])
             for tp in assigned
@@ -234,8 +234,7 @@ class GatherPart(Part):
 
     async def _read_skips(self) -> None:
         topic = self._named(topics.SKIPS)
-        records = await kafka.read_all(self.settings.kafka, topic)
-        self._skips = skips.read(records, topic)
+        self._skips = await skips.read(reading.records(self.settings.kafka, topic), topic)
         self._skips_ms = self.now_ms()
 
     async def _go_on(self) -> None:
@@ -315,7 +314,7 @@ class GatherPart(Part):
         """The sketches that other workers, or this one before, have left of these partitions."""
         topic = self._named(topics.USERS)
         found = left.Left(topic, [f"{tp.topic}/{tp.partition}" for tp in assigned])
-        async for record in kafka.read_each(self.settings.kafka, topic):
+        async for record in reading.records(self.settings.kafka, topic):
             found.see(record)
         return found
 

@@ -8,25 +8,25 @@ others nothing. All of them read the pulses; the one whose reign it is by the lo
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from fenghuo.schemas import pulse, status, topics
+from fenghuo.schemas import pulse, reading, status, topics
 from fenghuo.schemas.broker_clock import wall_ms
 from fenghuo.schemas.campaign_reload import Applied, CampaignFile, Refused
+from fenghuo.schemas.fetch import Fetch
+from fenghuo.schemas.follow import Follow
 from fenghuo.schemas.foreign import FOREIGN, key_of
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.reading import Record, records_of
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka, metrics, notes, rewind
-from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.follow import Follow
+from fenghuo.streams import kafka, metrics, notes
 from fenghuo.streams.judge import Judge, span_s
 from fenghuo.streams.lead import SILENCE_S, Lead
 from fenghuo.streams.log_watch import LogWatch
@@ -60,11 +60,11 @@ class JudgePart(Part):
         self.topics = (self._pulses, self._users)
         self._judge: Judge | None = None
         self._lead = Lead(time.monotonic())
-        self._status = Follow(settings.kafka, topics.of(topics.STATUS, settings.lane), self._hear)
+        broker, lane = settings.kafka, settings.lane
+        status_topic, baselines = topics.of(topics.STATUS, lane), topics.of(topics.BASELINES, lane)
+        self._status = Follow(broker, status_topic, self._hear, last=STATUS_READ)
+        self._baselines = Follow(broker, baselines, self._learn)
         self._learnt: dict[str, bytes] = {}
-        self._baselines = Follow(
-            settings.kafka, topics.of(topics.BASELINES, settings.lane), self._learn
-        )
         self._told: list[Transition] = []
         """Changes of level that have their place in the log and are to be told."""
         self._led: int | None = None
@@ -88,12 +88,12 @@ class JudgePart(Part):
         await kafka.prepare(self.settings)
         self._topic_watch.start()
         self._log_watch.start()
-        await asyncio.gather(self._status.begin(STATUS_READ), self._baselines.begin())
+        await asyncio.gather(self._status.begin(), self._baselines.begin())
 
     async def start_offsets(self, assigned: set[TP]) -> Mapping[TP, int]:
         if not assigned:
             return {}
-        bounds = await kafka.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
+        bounds = await reading.bounds(self.settings.kafka, [(self._pulses, 0), (self._users, 0)])
         first, end = bounds[self._pulses, 0]
         users_first, users_end = bounds[self._users, 0]
         if self._judge is None or not first <= self._next <= end:
@@ -119,8 +119,8 @@ class JudgePart(Part):
             if fetch.next_offset >= self._users_end:
                 self._users_end = 0
             return
-        for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
-            see(judge, value, offset)
+        for record in records_of(topics.PULSES, fetch):
+            see(judge, record)
         self._next = fetch.next_offset
         self.progress_ms = self.now_ms()
         self.tick_soon()  # who watches waits for this: half a tick for pulses, none for the judge
@@ -146,12 +146,10 @@ class JudgePart(Part):
 
     def _is_ready(self) -> bool:
         """Whether everything that was there is read: pulses, sketches, baselines, who speaks."""
-        self._status.check()
-        self._baselines.check()
         is_behind = (
             self._next < self._ready_at
-            or self._status.next_offset < self._status_end
-            or self._baselines.next_offset < self._baselines_end
+            or not self._status.has_read(self._status_end)
+            or not self._baselines.has_read(self._baselines_end)
             or (self._users_end and self.now_ms() < self._users_due_ms)
         )
         return not is_behind
@@ -170,17 +168,19 @@ class JudgePart(Part):
         self._ready_at, self._status_end, self._baselines_end = ends
         return True
 
-    def _learn(self, record: ConsumerRecord) -> None:
-        name = FOREIGN.read(topics.BASELINES, record.offset, key_of, record.key)
-        if name is not None:
-            self._learnt[name] = record.value or b""
+    def _learn(self, records: Iterable[Record]) -> None:
+        """Records of topic `baselines`."""
+        for record in records:
+            name = FOREIGN.read(topics.BASELINES, record.offset, key_of, record.key)
+            if name is not None:
+                self._learnt[name] = record.value or b""
 
-    def _hear(self, record: ConsumerRecord) -> None:
-        """A record of topic `status`; one that this version cannot read is passed over."""
-        board = FOREIGN.read(topics.STATUS, record.offset, status.decode, record.value or b"")
-        if board is None:
-            return
-        self._told += self._lead.hear(board, record.offset, time.monotonic())
+    def _hear(self, records: Iterable[Record]) -> None:
+        """Records of topic `status`; one that this version cannot read is passed over."""
+        for record in records:
+            board = FOREIGN.read(topics.STATUS, record.offset, status.decode, record.value or b"")
+            if board is not None:
+                self._told += self._lead.hear(board, record.offset, time.monotonic())
         if self._told or (self._lead.speaks and self._led != self._lead.generation):
             self.tick_soon()
 
@@ -264,10 +264,11 @@ class JudgePart(Part):
 
     async def _read_again(self, judge: Judge) -> None:
         """Show the judge the pulses of longer windows. What comes meanwhile it sees as ever."""
-        bounds = (await kafka.bounds(self.settings.kafka, [(self._pulses, 0)]))[self._pulses, 0]
+        bounds = (await reading.bounds(self.settings.kafka, [(self._pulses, 0)]))[self._pulses, 0]
         first = await self._offset_since(self._as_of_ms, judge.span_s, bounds)
-        async for record in rewind.records(self.settings.kafka, self._pulses, first, self._next):
-            see(judge, record.value, record.offset)
+        broker, end = self.settings.kafka, self._next
+        async for record in reading.records(broker, self._pulses, first=first, end=end):
+            see(judge, record)
 
     async def _rewind(self, board: Board | None, bounds: tuple[int, int]) -> int:
         """Where a judge that goes on from a board has to begin: what the board says goes for the
@@ -290,7 +291,7 @@ class JudgePart(Part):
         if as_of_ms is None:
             return bounds[0]
         at_ms = as_of_ms - seconds * 1000 - self.settings.future_ms
-        return await rewind.offset_at(self.settings.kafka, self._pulses, at_ms, bounds)
+        return await reading.offset_at(self.settings.kafka, self._pulses, at_ms, bounds)
 
     def _noted(self, board: Board) -> Board:
         """The board, with what became of the campaign file and what else is to be known."""
@@ -315,13 +316,14 @@ class JudgePart(Part):
 
 def see_users(judge: Judge, fetch: Fetch) -> None:
     """Show the judge a fetch of topic `users`."""
-    for value, offset in zip(fetch.values, fetch.offsets.tolist(), strict=True):
-        if value:
-            FOREIGN.read(topics.USERS, offset, judge.see_users, value)
+    for record in records_of(topics.USERS, fetch):
+        if record.value:
+            FOREIGN.read(topics.USERS, record.offset, judge.see_users, record.value)
 
 
-def see(judge: Judge, value: bytes | None, offset: int) -> None:
+def see(judge: Judge, record: Record) -> None:
     """Show the judge one record of topic `pulses`; one that is none is passed over."""
-    frame = FOREIGN.read(topics.PULSES, offset, pulse.decode, value or b"", pulse.PULSE_STAMPS)
+    value, offset = record.value or b"", record.offset
+    frame = FOREIGN.read(topics.PULSES, offset, pulse.decode, value, pulse.PULSE_STAMPS)
     if frame is not None:
         judge.see(*frame, offset)

@@ -5,7 +5,7 @@ log's first record. Where records were deleted unread the count goes on behind t
 named. What would make the numbers wrong stops this partition alone, with the cure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,14 +28,14 @@ class Begin(msgspec.Struct, frozen=True):
     stopped: str | None = None
 
 
-def read(
-    records: Iterable[Any], topic: str, foreign: Foreign = FOREIGN
+async def read(
+    records: AsyncIterable[Any], topic: str, foreign: Foreign = FOREIGN
 ) -> dict[Part, list[Position]]:
     """The positions of each partition on their topic, the best first; what is none is passed
     over.
     """
     found: dict[Part, list[Position]] = {}
-    for record in records:
+    async for record in records:
         place = foreign.read(topic, record.offset, _position, record)
         if place is not None:
             found.setdefault((place.source.topic, place.source.partition), []).append(place)

@@ -10,11 +10,11 @@ from fenghuo.schemas import marks
 from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.batch import DETAIL_CHARS_MAX, Refusal
 from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.fetch import Fetch, Unreadable
 from fenghuo.schemas.letters import LETTER_BYTES_MAX, Letter, cut, origin_of
 from fenghuo.schemas.pulse import EPOCH_SHIFT, LATE_STAMPS, PULSE_STAMPS, Rows, Source, no_rows
 from fenghuo.schemas.rows import parse
 from fenghuo.streams import windows
-from fenghuo.streams.fetch import Fetch, Unreadable
 
 SKIPPED = "skipped_by_hand"
 """The reason of a letter for a record that somebody passed over with `fenghuo dlq skip`."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from fenghuo.schemas.batch import Batch, Refusal
 from fenghuo.schemas.codec import Codec, EventBytes
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import replay_of
 from fenghuo.schemas.refusals import refusals
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.out_of_time import by_message
 
 REPLAYED_MAX = 10_000

@@ -6,7 +6,7 @@ import time
 
 import aiokafka
 
-from fenghuo.schemas import skips, topics
+from fenghuo.schemas import reading, skips, topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.skips import Skip
 from fenghuo.streams import heads, kafka
@@ -18,7 +18,7 @@ def main(settings: Settings, topic: str, partition: int, offset: int, *, reason:
     """Write the skip, if that is where the partition stands; the exit code."""
     try:
         refusal = asyncio.run(_skip(settings, (topic, partition), offset, reason))
-    except kafka.KafkaDown as error:
+    except reading.KafkaDown as error:
         print(f"dlq: {error}", file=sys.stderr)
         return CANNOT_TELL
     if refusal:

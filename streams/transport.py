@@ -3,10 +3,9 @@ partition.
 
 Faust costs some 200 µs a message, whatever its settings; it has one seam where a fetch of many
 records is a list per partition. Here that list becomes one item (a Fetch), so agents, rebalancing
-and supervision stay Faust's own while its cost is paid once a fetch. Level 2 reads the bytes of a
-fetch (see records) without making a Python object of each record; level 1 is the fallback over the
-client's records. Both rest on private names, exactly pinned (faust-streaming 0.15.3, aiokafka
-0.14.0) and held by tests/contract/test_private_names.py.
+and supervision stay Faust's own while its cost is paid once a fetch. The bytes of a fetch are read
+by our own reader (see client_fetches). This rests on private names, exactly pinned (faust-streaming
+0.15.3, aiokafka 0.14.0) and held by tests/contract/test_private_names.py.
 
 Offsets are ours: topics do not ack, and on assignment every partition is sought to where
 `start_offsets` says.
@@ -22,22 +21,16 @@ from typing import Any, cast
 import aiokafka.errors
 import numpy as np
 from aiokafka import conn
-from aiokafka.consumer import fetcher as client
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from fenghuo.schemas.letters import replay_of
-from fenghuo.streams import kafka, lanes
+from fenghuo.schemas import reading
+from fenghuo.schemas.client_fetches import drain
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.streams.answers import Answers, read_all
-from fenghuo.streams.batches import ANYWHERE, Aborted
-from fenghuo.streams.fetch import Fetch
-from fenghuo.streams.limits import is_theirs
-from fenghuo.streams.records import RawRecords, read
 
 LOG = logging.getLogger("fenghuo.transport")
-READ_COMMITTED = "read_committed"
 StartOffsets = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch back. Faust's own 1500 ms is fatal on Tansu, which answers
@@ -58,12 +51,6 @@ START_S_MAX = 600.0
 to this, and then reads nothing for ever.
 """
 
-_corrupt: dict[object, int] = {}
-"""Where the checksum of a partition's batch was wrong the last time: read once more, it is passed
-over.
-"""
-
-client.MemoryRecords = RawRecords  # looked up by name at each fetch: keeps the bytes of it
 conn.AIOKafkaProtocol = Answers  # looked up by name for each connection, as is the next one
 conn.AIOKafkaConnection._read = staticmethod(read_all)
 
@@ -84,7 +71,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = cast("BatchConsumer", self.consumer).fetch_wait_ms
         # Faust's own setting is also its deadline for finding where to start, see START_S_MAX
         consumer._request_timeout_ms = consumer._client._request_timeout_ms = REQUEST_MS
-        consumer._isolation_level = READ_COMMITTED
+        consumer._isolation_level = reading.READ_COMMITTED
         return consumer
 
     async def _fetch_records(
@@ -150,14 +137,13 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def _drain(self, fetcher: Any, partitions: set[TP]) -> dict[TP, Fetch]:
         """Nothing while a rebalance runs: the seek that ends it clears what lies there."""
-        level = cast("BatchConsumer", self.consumer).level
-        return drain(fetcher, partitions, level) if self.consumer.flow_active else {}
+        found = drain(fetcher, partitions) if self.consumer.flow_active else {}
+        return {TP(*tp): fetch for tp, fetch in found.items()}
 
 
 class BatchConsumer(driver.Consumer):
     """A consumer that delivers Fetch items and seeks where the part says."""
 
-    level = 2
     fetch_wait_ms = FETCH_WAIT_MS
     start_offsets: StartOffsets
 
@@ -230,120 +216,27 @@ async def _while_it_goes_on(finding: Awaitable[Mapping[TP, int]]) -> Mapping[TP,
     task = asyncio.ensure_future(finding)
     try:
         while True:
-            before = kafka.PROGRESS.records
+            before = reading.PROGRESS.records
             await asyncio.wait({task}, timeout=SEEK_S_MAX)
             if task.done():
                 return task.result()
-            if kafka.PROGRESS.records == before:
+            if reading.PROGRESS.records == before:
                 raise TimeoutError(f"nothing was read for {SEEK_S_MAX:.0f} s")
     finally:
         task.cancel()
 
 
 class BatchTransport(driver.Transport):
-    """The transport to set on an app: `app.transport = BatchTransport.of(app, level,
-    start_offsets)`.
-    """
+    """The transport to set on an app: `app.transport = BatchTransport.of(app, start_offsets)`."""
 
     Consumer = BatchConsumer
 
     @classmethod
     def of(
-        cls, app: Any, level: int, start_offsets: StartOffsets, fetch_wait_ms: int = FETCH_WAIT_MS
+        cls, app: Any, start_offsets: StartOffsets, fetch_wait_ms: int = FETCH_WAIT_MS
     ) -> "BatchTransport":
-        """A transport whose consumer reads at this level and starts where it is told."""
-        own = {
-            "level": level,
-            "start_offsets": staticmethod(start_offsets),
-            "fetch_wait_ms": fetch_wait_ms,
-        }
+        """A transport whose consumer starts where it is told."""
+        own = {"start_offsets": staticmethod(start_offsets), "fetch_wait_ms": fetch_wait_ms}
         consumer = type("PartConsumer", (BatchConsumer,), own)
         made = type("PartTransport", (cls,), {"Consumer": consumer})
         return cast(BatchTransport, made(app.conf.broker_consumer, app))
-
-
-def drain(fetcher: Any, partitions: set[TP] | None, level: int = 2) -> dict[TP, Fetch]:
-    """Everything that lies in the client's buffers for these partitions, one Fetch each."""
-    fetches: dict[TP, Fetch] = {}
-    for tp in list(fetcher._records):
-        if partitions and tp not in partitions:
-            if not fetcher._subscriptions.is_assigned(tp):
-                del fetcher._records[tp]
-            continue
-        result = fetcher._records[tp]
-        if type(result) is not FetchResult:
-            if fetches:
-                return fetches  # the error is raised by the next call
-            del fetcher._records[tp]
-            fetcher._notify(fetcher._wait_consume_future)
-            result.check_raise()
-            continue
-        fetch = from_result(result, level)
-        del fetcher._records[tp]
-        fetcher._notify(fetcher._wait_consume_future)
-        if fetch is not None:
-            fetches[TP(tp.topic, tp.partition)] = fetch
-    return fetches
-
-
-def from_result(result: Any, level: int = 2) -> Fetch | None:
-    """What one FetchResult brought, without a ConsumerRecord for each record; None when that is
-    nothing (any more).
-    """
-    tp = result._topic_partition
-    if not result.check_assignment(tp) or not result.has_more():
-        return None
-    records, end = result._partition_records, result._assignment.state_value(tp).highwater
-    aborted = list(records._aborted_transactions)  # the client's own reading takes from it
-    fetch = (by_client(records) if level == 1 else None) or _read(tp, records, aborted, end)
-    if fetch is not None:
-        records.next_fetch_offset = fetch.next_offset
-    result._update_position()
-    result._partition_records = None
-    # it refers to its records: a cycle that would keep the bytes until the collector comes by
-    records._records_iterator = None
-    return fetch
-
-
-def _read(tp: Any, records: Any, aborted: Aborted, end: int | None) -> Fetch | None:
-    """A wrong checksum may be the network's: the client asks again, and then it is the disk's."""
-    start, is_again = records.next_fetch_offset, _corrupt.pop(tp, None)
-    try:
-        return read(
-            records._records.data,
-            start,
-            tp,
-            aborted,
-            end=ANYWHERE if end is None else end,
-            is_again=is_again == start,
-        )
-    except aiokafka.errors.CorruptRecordException as error:
-        LOG.warning("%s: asked again", error)
-        _corrupt[tp] = start
-        return None
-
-
-def by_client(records: Any) -> Fetch | None:
-    """Level 1: the same from the client's records, up to one that it cannot read; None when that is
-    the first, or when there is none.
-    """
-    start, found = records.next_fetch_offset, []
-    try:
-        found.extend(records)
-    except Exception as error:  # the client's codecs and texts raise what they like
-        LOG.warning("the client cannot read offset %d: %r", records.next_fetch_offset, error)
-    if not found:
-        records.next_fetch_offset = start
-        return None
-    headers = {at: record.headers for at, record in enumerate(found) if record.headers}
-    return Fetch(
-        np.array([record.offset for record in found], np.int64),
-        [record.value for record in found],
-        np.array([record.timestamp for record in found], np.int64),
-        start,
-        records.next_fetch_offset,
-        {at: of for at, of in headers.items() if replay_of(of) is not None},
-        lanes.marked(headers, len(found)),
-        lambda at: found[at].headers,
-        theirs=is_theirs([record.timestamp_type for record in found]),
-    )

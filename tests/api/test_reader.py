@@ -83,7 +83,7 @@ def test_the_reader_follows_and_survives(
     part: str, need: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need(part)
-    monkeypatch.setattr(Reader, "quiet_s", 3.0)
+    monkeypatch.setattr(module, "QUIET_S", 3.0)
     with tansu_part.tansu() if part == "tansu" else kafka_part.kafka() as broker:
 
         def restart() -> None:
@@ -93,7 +93,7 @@ def test_the_reader_follows_and_survives(
         asyncio.run(follow(broker.bootstrap, restart))
 
 
-def test_a_start_reads_the_newest_boards_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_reads_the_newest_boards_only() -> None:
     seeks: list[int] = []
 
     class Consumer:
@@ -113,6 +113,6 @@ def test_a_start_reads_the_newest_boards_only(monkeypatch: pytest.MonkeyPatch) -
             seeks.append(offset)
 
     reader = Reader("nowhere:1", Latest(0), api.now_ms)
-    asyncio.run(reader._seek(Consumer()))
+    asyncio.run(reader._follow._seek(Consumer()))
 
     assert seeks == [5000 - module.BACKLOG_BOARDS]

@@ -8,6 +8,7 @@ import numpy as np
 
 from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Head, Source, Tally
 from fenghuo.schemas.settings import Settings
@@ -20,7 +21,6 @@ from fenghuo.streams.archive import (
     refused_block,
     transition_block,
 )
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.part_gather import coders, terms
 from fenghuo.streams.places import begin

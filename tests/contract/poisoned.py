@@ -1,8 +1,8 @@
 """A gather worker with a bug of our own: it breaks on one record. Run as a module."""
 
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.streams import gather
 from fenghuo.streams.cli import main
-from fenghuo.streams.fetch import Fetch
 
 POISON = b"breaks the counting"
 _count_all = gather.Gather._count_all

@@ -15,9 +15,9 @@ import msgspec
 from aiokafka.errors import GroupAuthorizationFailedError
 from faust.types import TP
 
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.settings import Settings, read
 from fenghuo.streams import part
-from fenghuo.streams.fetch import Fetch
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaProducer
 
 from fenghuo.loadtest.load_command import Asked
+from fenghuo.schemas import reading
 from fenghuo.schemas.topics import TOPIC_OF
-from fenghuo.streams import kafka as calls
 from fenghuo.streams.cli_load import HEARD_MS
 from tests.parts.tansu import tansu as tansu_part
 
@@ -38,7 +38,7 @@ def load(broker: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def sent(broker: str) -> int:
-    ends = asyncio.run(calls.bounds(broker, PARTS))
+    ends = asyncio.run(reading.bounds(broker, PARTS))
     return sum(end for _, end in ends.values())
 
 

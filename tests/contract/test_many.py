@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fenghuo.schemas import pulse, topics
+from fenghuo.schemas import pulse, reading, topics
 from fenghuo.schemas.settings import environment
 from fenghuo.streams import kafka as calls
 from tests.contract.conftest import Broker
@@ -27,7 +27,7 @@ PARTITIONS = 4
 def accepted(bootstrap: str) -> dict[int, int]:
     """Accepted orders by partition, as the newest heads of pulses say."""
     newest: dict[int, pulse.Head] = {}
-    for record in asyncio.run(calls.read_all(bootstrap, topics.PULSES)):
+    for record in asyncio.run(reading.read_all(bootstrap, topics.PULSES)):
         head, _ = pulse.decode(record.value or b"")
         before = newest.get(head.source.partition)
         if head.kind == "order" and (before is None or head.next_offset >= before.next_offset):

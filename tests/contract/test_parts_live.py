@@ -16,13 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fenghuo.schemas import letters, tables, topics
+from fenghuo.schemas import letters, reading, tables, topics
 from fenghuo.schemas.measures import MEASURES
 from fenghuo.schemas.settings import environment
 from fenghuo.schemas.store import Store, connect
 from fenghuo.schemas.store_socket import socket_path
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka as calls
 from tests.contract.conftest import Broker
 from tests.contract.scene import Counts, Ledger
 from tests.parts import clickhouse as clickhouse_part
@@ -193,7 +192,7 @@ def test_late_events_are_rows_of_their_own(live: Live) -> None:
 
 
 def test_refused_events_are_in_topic_and_table(live: Live) -> None:
-    records = asyncio.run(calls.read_all(live.broker.bootstrap, topics.REFUSED))
+    records = asyncio.run(reading.read_all(live.broker.bootstrap, topics.REFUSED))
     found = {}
     for record in records:
         letter = letters.from_record(record.value, record.headers)
@@ -213,8 +212,8 @@ def test_refused_events_are_in_topic_and_table(live: Live) -> None:
 
 
 def test_transitions_are_stored_as_they_were_told(live: Live) -> None:
-    records = asyncio.run(calls.read_all(live.broker.bootstrap, topics.TRANSITIONS))
-    told = [msgspec.json.decode(record.value, type=Transition) for record in records]
+    records = asyncio.run(reading.read_all(live.broker.bootstrap, topics.TRANSITIONS))
+    told = [msgspec.json.decode(record.value or b"", type=Transition) for record in records]
     found: set[tuple[object, ...]] = set()
     expected = {(one.rule, one.scope, one.seq, one.reason) for one in told}
     deadline = time.monotonic() + 20

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from fenghuo.schemas import pulse, topics
+from fenghuo.schemas import pulse, reading, topics
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.settings import environment
@@ -58,7 +58,7 @@ class Story:
     def heads(self) -> dict[tuple[str, int], Head]:
         """The newest head of each partition."""
         newest: dict[tuple[str, int], Head] = {}
-        for record in asyncio.run(calls.read_all(self.broker.bootstrap, topics.PULSES)):
+        for record in asyncio.run(reading.read_all(self.broker.bootstrap, topics.PULSES)):
             frame = FOREIGN.read(topics.PULSES, record.offset, pulse.decode, record.value or b"")
             if frame is not None:
                 newest[frame[0].source.topic, frame[0].source.partition] = frame[0]
@@ -79,7 +79,7 @@ class Story:
 
     def positions(self) -> dict[tuple[str, int], int]:
         topic = topics.POSITIONS
-        found = places.read(asyncio.run(calls.read_all(self.broker.bootstrap, topic)), topic)
+        found = asyncio.run(places.read(reading.records(self.broker.bootstrap, topic), topic))
         return {part: known[0].offset for part, known in found.items()}
 
     def wait_position(self, place: tuple[str, int]) -> int:

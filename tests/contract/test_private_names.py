@@ -28,8 +28,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 import fenghuo.streams.transport  # noqa: F401  what is tested here happens at its import
+from fenghuo.schemas.client_fetches import RawRecords
 from fenghuo.streams.answers import Answers, read_all
-from fenghuo.streams.records import RawRecords
 
 PINS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,14 +186,14 @@ def test_fetcher_calls_what_we_override() -> None:
 
 
 def test_compiled_records_are_in_use() -> None:
-    """Level 1 is measured with these; the pure twins are ten times slower."""
+    """They find the ends of batches in what comes; the pure twins are ten times slower."""
     from aiokafka.record import memory_records
 
     assert memory_records.MemoryRecords is MemoryRecords
 
 
 def test_the_fetcher_looks_up_the_records_that_keep_their_bytes() -> None:
-    """Level 2 reads the bytes: the client makes `MemoryRecords` by its name in that module."""
+    """Ours reads the bytes: the client makes `MemoryRecords` by its name in that module."""
     source = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
 
     assert "records = MemoryRecords(part_data[-1])" in source

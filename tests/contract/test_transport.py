@@ -1,4 +1,4 @@
-"""The batch transport hands over what is in the log, at both levels, on both brokers."""
+"""The batch transport hands over what is in the log, on both brokers."""
 
 import asyncio
 import sys
@@ -144,16 +144,15 @@ def rows(seen: list[Seen]) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("level", [2, 1])
 def test_every_record_is_handed_over(
-    broker: Broker, level: int, start: Callable[..., Run], tmp_path: Path
+    broker: Broker, start: Callable[..., Run], tmp_path: Path
 ) -> None:
-    topic = f"shapes-{level}"
+    topic = "shapes"
     broker.make_topics({topic: 2})
     fill(broker, topic)
     middle = 237  # of the first batch
     folder = write_offsets(tmp_path / "offsets", {(topic, 0): 0, (topic, 1): middle})
-    run = start(Options(f"probe-{topic}", [topic], folder), transport=level)
+    run = start(Options(f"probe-{topic}", [topic], folder))
 
     wait(run, lambda: reached([run], f"{topic}/0", 7) and reached([run], f"{topic}/1", END))
     broker.send(topic, 1, [b"while reading"])
@@ -218,16 +217,15 @@ def test_two_members_share_and_take_over(
         assert offsets == set(range(sent))
 
 
-@pytest.mark.parametrize("level", [2, 1])
 def test_members_that_come_and_go_end_nobody(
-    broker: Broker, level: int, start: Callable[..., Run], tmp_path: Path
+    broker: Broker, start: Callable[..., Run], tmp_path: Path
 ) -> None:
     """A read that waits while the group changes finds partitions without a position, or nothing."""
-    topic = f"coming-{level}"
+    topic = "coming"
     broker.make_topics({topic: 4})
     names = [f"{topic}/{partition}" for partition in range(4)]
     folder = write_offsets(tmp_path / "offsets", {(topic, partition): 0 for partition in range(4)})
-    run = start(Options(f"probe-{topic}", [topic], folder), transport=level)
+    run = start(Options(f"probe-{topic}", [topic], folder))
     wait(run, lambda: bool(run.assigned()))
     for _ in range(GUESTS[broker.make]):
         rounds = len(run.assigned())
@@ -281,33 +279,31 @@ def test_no_start_offsets_ends_the_process(
     assert "the store of the offsets is away" in run.process.tail()
 
 
-@pytest.mark.parametrize("level", [2, 1])
 def test_a_closed_group_ends_the_process(
-    broker: Broker, level: int, start: Callable[..., Run], tmp_path: Path
+    broker: Broker, start: Callable[..., Run], tmp_path: Path
 ) -> None:
     """What the group's coordinator cannot cure is raised by the next read, not swallowed."""
-    topic = f"closed-{level}"
+    topic = "closed"
     broker.make_topics({topic: 1})
     broker.send(topic, 0, [b"1"])
     folder = write_offsets(tmp_path / "offsets", {(topic, 0): 0})
     options = Options(f"probe-{topic}", [topic], folder, expelled=True)
-    run = start(options, transport=level, tick_ms=100)
+    run = start(options, tick_ms=100)
 
     assert exit_code(run) == 70
     assert "GroupAuthorizationFailedError" in run.process.tail()
 
 
-@pytest.mark.parametrize("level", [2, 1])
 def test_marks_of_transactions_leave_no_gap(
-    kafka: Kafka, level: int, request: pytest.FixtureRequest, tmp_path: Path
+    kafka: Kafka, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """A marker takes an offset and is no record: fetches must still follow on each other."""
-    broker, topic = Broker("kafka", kafka), f"transactions-{level}"
+    broker, topic = Broker("kafka", kafka), "transactions"
     broker.make_topics({topic: 1})
     producer = broker.producer(transactional_id=topic)
     producer.init_transactions()
     folder = write_offsets(tmp_path / "offsets", {(topic, 0): 0})
-    run = Run(broker, tmp_path, Options(f"probe-{topic}", [topic], folder), transport=level)
+    run = Run(broker, tmp_path, Options(f"probe-{topic}", [topic], folder))
     request.addfinalizer(run.process.kill)
     run.process.start()
     for number in range(4):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fenghuo.schemas import topics, visitors
+from fenghuo.schemas import reading, topics, visitors
 from fenghuo.schemas.settings import environment
 from fenghuo.streams import kafka as calls
 from fenghuo.streams import left
@@ -50,9 +50,9 @@ def test_a_worker_killed_again_and_again_tells_of_all_users_in_few_bytes(tmp_pat
 
         def told() -> list[tuple[str, int, int]]:
             """Key, size and offset read to of all sketches ever sent."""
-            records = asyncio.run(calls.read_all(broker.bootstrap, topics.USERS))
+            records = asyncio.run(reading.read_all(broker.bootstrap, topics.USERS))
             return [
-                (r.key.decode(), len(r.value), visitors.decode(r.value).offset)
+                ((r.key or b"").decode(), len(r.value), visitors.decode(r.value).offset)
                 for r in records
                 if r.value
             ]
@@ -78,7 +78,7 @@ def test_a_worker_killed_again_and_again_tells_of_all_users_in_few_bytes(tmp_pat
             gather.kill()
         whole = [size for key, size, _ in told() if not key.endswith(left.NEWS)]
         news = [size for key, size, _ in told() if key.endswith(left.NEWS)]
-        records = asyncio.run(calls.read_all(broker.bootstrap, topics.USERS))
+        records = asyncio.run(reading.read_all(broker.bootstrap, topics.USERS))
         newest = {r.key: r.value for r in records}
         parts = [visitors.decode(value) for value in newest.values() if value]
         (found,) = [e for e in visitors.estimates(parts) if (e.measure, e.region) == ("active", "")]

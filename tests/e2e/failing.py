@@ -9,11 +9,10 @@ from typing import Any, Self
 import msgspec
 from kafka import KafkaProducer
 
-from fenghuo.schemas import status, topics
+from fenghuo.schemas import reading, status, topics
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.status import Board, Verdict
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka as calls
 
 EVERY_S = 0.1
 ORDERS = 10
@@ -126,8 +125,8 @@ class Shop:
 
 async def told(bootstrap: str) -> tuple[list[Transition], list[Board]]:
     """Every transition and every board there is, in the order of their topics."""
-    moved = await calls.read_all(bootstrap, topics.of(topics.TRANSITIONS, Settings().lane))
-    boards = await calls.read_all(bootstrap, topics.of(topics.STATUS, Settings().lane))
+    moved = await reading.read_all(bootstrap, topics.of(topics.TRANSITIONS, Settings().lane))
+    boards = await reading.read_all(bootstrap, topics.of(topics.STATUS, Settings().lane))
     return (
         [msgspec.json.decode(record.value or b"", type=Transition) for record in moved],
         [status.decode(record.value or b"") for record in boards],

@@ -23,7 +23,7 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from fenghuo.streams import kafka as calls
+from fenghuo.schemas import reading
 from tests.e2e import failing
 from tests.e2e.failing import Shop
 from tests.e2e.river import River
@@ -234,7 +234,7 @@ class Life:
 async def log_sums(bootstrap: str) -> Counter[str]:
     """What the log says of orders, by other arithmetic."""
     sums = Counter({"events": 0, "paid": 0, "paid_amount_fen": 0})
-    async with calls.reader(bootstrap) as consumer:
+    async with reading.reader(bootstrap) as consumer:
         parts = [TopicPartition("orders", partition) for partition in range(PARTITIONS)]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)

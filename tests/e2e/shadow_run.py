@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from kafka import KafkaProducer
 
-from fenghuo.schemas import pulse, topics
+from fenghuo.schemas import pulse, reading, topics
 from fenghuo.schemas.marks import Mark, header
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store_socket import socket_path
@@ -253,7 +253,7 @@ class Life:
     def counted(self) -> int:
         """Events of the real lane that gather has counted."""
         heads: dict[str, pulse.Head] = {}
-        for record in asyncio.run(calls.read_all(self.broker, topics.PULSES)):
+        for record in asyncio.run(reading.read_all(self.broker, topics.PULSES)):
             head, _ = pulse.decode(record.value or b"")
             heads[str(head.source)] = head
         return sum(head.tally.events for head in heads.values())
@@ -324,7 +324,7 @@ def changes(bootstrap: str, topic: str) -> bytes:
     """Every change of level but those of the wall clock's rules, in order, without its moment."""
     clocked = (*SILENT, "data_age", "traffic_age")
     found = {}
-    for record in asyncio.run(calls.read_all(bootstrap, topic)):
+    for record in asyncio.run(reading.read_all(bootstrap, topic)):
         one = msgspec.json.decode(record.value or b"", type=Transition)
         if one.rule not in clocked:
             found[one.rule, one.scope, one.seq] = msgspec.structs.replace(one, at_ms=0)

@@ -1,5 +1,5 @@
 """Committed means committed: what a transaction took back, or has not settled yet, is no event for
-the river, its audit and the load tester alike; through restarts, at both levels of the transport.
+the river, its audit and the load tester alike; through restarts.
 """
 
 import json
@@ -100,15 +100,13 @@ def is_ready(river: River, name: str) -> bool:
     return ": ready" in river.parts[name].log.read_text()
 
 
-@pytest.mark.parametrize("level", [2, 1])
-def test_only_what_is_committed_counts(level: int, tmp_path: Path) -> None:
+def test_only_what_is_committed_counts(tmp_path: Path) -> None:
     with kafka() as broker, stored(tmp_path / "store") as store:
         river = River(
             broker.bootstrap,
             store,
             tmp_path,
             partitions=1,
-            transport=level,
             fetch_bytes=FETCH_BYTES,
             watchdog_ms=WATCHDOG_MS,
         )

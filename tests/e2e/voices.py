@@ -9,9 +9,8 @@ from typing import Any, Self
 
 import msgspec
 
-from fenghuo.schemas import topics
+from fenghuo.schemas import reading, topics
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams import kafka as calls
 from tests.e2e.river import River
 
 EVERY_S = 0.05
@@ -64,7 +63,7 @@ def check_one_voice(river: River, watcher: Watcher) -> None:
     """
     assert watcher.twice == []
     told: dict[tuple[str, str, int], Transition] = {}
-    for record in asyncio.run(calls.read_all(river.env["FENGHUO_KAFKA"], topics.TRANSITIONS)):
+    for record in asyncio.run(reading.read_all(river.env["FENGHUO_KAFKA"], topics.TRANSITIONS)):
         one = msgspec.json.decode(record.value or b"", type=Transition)
         assert told.setdefault((one.rule, one.scope, one.seq), one) == one
     assert watcher.told

@@ -12,8 +12,8 @@ from itertools import islice
 import numpy as np
 
 from fenghuo.schemas import letters
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import Letter
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from tests.fuzz.hostile import Draw, drawn
 from tests.laws.river import TERMS, beginning, codec_of, source_of

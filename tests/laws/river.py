@@ -8,6 +8,7 @@ import numpy as np
 
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.lane import REAL, Lane
 from fenghuo.schemas.letters import REPLAY_HEADER, Headers, mark
 from fenghuo.schemas.marks import SHADOW_HEADER
@@ -16,7 +17,6 @@ from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally
 from fenghuo.schemas.rows import parse
 from fenghuo.schemas.topics import TOPIC_OF
 from fenghuo.streams import lanes
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.windows import NEVER_MS

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fenghuo.schemas.batch import Batch
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.streams import frames, gather
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.taken import Taken
 from fenghuo.streams.users import Users

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.lane import LANES, REAL, SHADOW, Lane
 from fenghuo.schemas.letters import Headers
 from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.pulse import Rows
 from fenghuo.streams import lanes
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.taken import Taken
 from tests.laws.model import count
 from tests.laws.river import Worker, fetch_of, rows_by_second

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from fenghuo.schemas import position
 from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.position import Position
 from fenghuo.streams.audit import Ledger
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.limits import merged, stated
 from tests.laws.model import count

@@ -7,13 +7,13 @@ import zlib
 from typing import Any
 
 import pytest
-from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.streams import records
-from fenghuo.streams.fetch import Fetch
+from fenghuo.schemas import records
+from fenghuo.schemas.batches import Damaged
+from fenghuo.schemas.fetch import Fetch
 from tests import batch_bytes as made
 from tests.batch_bytes import CONTROL, LZ4, SNAPPY, TRANSACTIONAL, XERIAL, ZSTD, Record, batch
 
@@ -44,7 +44,7 @@ def test_a_batch_that_compaction_emptied_is_passed_over(codec: int) -> None:
 def test_unpacked_bytes_end_a_fetch_and_the_rest_is_fetched_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fenghuo.streams.batches.ENOUGH_BYTES", 1_000)
+    monkeypatch.setattr("fenghuo.schemas.batches.ENOUGH_BYTES", 1_000)
     data = batch(made.records([bytes(1_000)]), attributes=ZSTD) + GOOD
 
     assert (values(read(data)), read(data).next_offset) == ([bytes(1_000)], 1)
@@ -122,7 +122,7 @@ def test_damaged_bytes_are_asked_for_again_and_then_passed_over() -> None:
     data = before + bytes(damaged) + GOOD
 
     assert (values(read(data)), read(data).next_offset) == ([b"before"], 1)
-    with pytest.raises(CorruptRecordException, match="offset 1: expected checksum"):
+    with pytest.raises(Damaged, match="offset 1: expected checksum"):
         records.read(bytes(damaged) + GOOD, 1, "orders/0")
     again = read(bytes(damaged) + GOOD, 1, is_again=True)
     assert (unreadable(again), again.next_offset) == ([(1, 3)], 101)
@@ -141,7 +141,7 @@ def test_damaged_bytes_are_asked_for_again_and_then_passed_over() -> None:
 )
 def test_a_damaged_head_leads_nowhere_far(head: bytes) -> None:
     data = head + b"\x7f" * 100
-    with pytest.raises(CorruptRecordException):
+    with pytest.raises(Damaged):
         records.read(data, 7, "orders/0", end=1_000)
     found = records.read(data, 7, "orders/0", end=1_000, is_again=True)
 
@@ -200,7 +200,7 @@ def test_whatever_the_bytes_only_damage_is_raised_and_only_once(data: st.DataObj
     cut = bytes(bent[: data.draw(st.integers(0, len(bent)))])
     try:
         first = records.read(cut, 0, "orders/0", [(3, 0)], end=base + 1)
-    except CorruptRecordException:
+    except Damaged:
         first = None
     again = records.read(cut, 0, "orders/0", [(3, 0)], end=base + 1, is_again=True)
     for found in filter(None, (first, again)):

@@ -1,7 +1,7 @@
 """Foreign records on our own topics: every reader passes them over, counts them and goes on."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,12 +15,12 @@ from fenghuo.api.board import Latest
 from fenghuo.api.crowd import Crowd
 from fenghuo.api.reader import Reader
 from fenghuo.schemas import letters, pulse, skips, topics
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.skips import Skip
 from fenghuo.schemas.warning import Transition
-from fenghuo.streams.fetch import Fetch
 from fenghuo.streams.judge import Judge
 from fenghuo.streams.part_archive import ArchivePart
 from fenghuo.streams.part_judge import see, see_users
@@ -48,6 +48,11 @@ def frame(**changes: Any) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def record(value: bytes | None, offset: int, headers: Any = (), *, key: bytes = b"") -> Any:
+    """A record as the log's reader gives it."""
+    return SimpleNamespace(value=value, offset=offset, headers=headers, key=key)
 
 
 SIZE = len(rows_of())
@@ -90,8 +95,8 @@ def fetch_of(*values: bytes | None) -> Fetch:
 @pytest.mark.parametrize("name", BAD_FRAMES)
 def test_the_judge_passes_over_what_is_no_pulse(name: str) -> None:
     judge = Judge(campaign())
-    see(judge, BAD_FRAMES[name], 5)
-    see(judge, FRAME, 6)
+    see(judge, record(BAD_FRAMES[name], 5))
+    see(judge, record(FRAME, 6))
 
     assert FOREIGN.passed == {"pulses": 1}
     assert len(judge.grade(1_794_326_402_000, 7)[0].heads) == 1
@@ -116,10 +121,10 @@ def test_the_judge_learns_anew_where_a_baseline_cannot_be_read(name: str) -> Non
 def test_the_archive_passes_over_what_is_none_of_its_rows(name: str) -> None:
     archive = ArchivePart(Settings())
     bad = BAD_FRAMES[name] or b""
-    archive._take(topics.PULSES, bad, (), 1)
-    archive._take(topics.PULSES, FRAME, (), 2)
-    archive._take(topics.LATE, FRAME if name == "late rows" else bad, (), 3)
-    archive._take(topics.LATE, LATE, (), 4)
+    archive._take(topics.PULSES, record(bad, 1))
+    archive._take(topics.PULSES, record(FRAME, 2))
+    archive._take(topics.LATE, record(FRAME if name == "late rows" else bad, 3))
+    archive._take(topics.LATE, record(LATE, 4))
 
     assert FOREIGN.passed == {"pulses": 1, "late": 1}
     assert archive._held() == 2 * SIZE
@@ -139,9 +144,11 @@ def test_the_archive_passes_over_what_is_none_of_its_rows(name: str) -> None:
 def test_the_archive_passes_over_letters_that_fit_no_table(name: str, value: bytes) -> None:
     archive = ArchivePart(Settings())
     data, headers = letters.to_record(LETTER)
-    archive._take(topics.REFUSED, data, [(k, value if k == name else v) for k, v in headers], 1)
-    archive._take(topics.REFUSED, data, (), 2)
-    archive._take(topics.REFUSED, data, headers, 3)
+    archive._take(
+        topics.REFUSED, record(data, 1, [(k, value if k == name else v) for k, v in headers])
+    )
+    archive._take(topics.REFUSED, record(data, 2))
+    archive._take(topics.REFUSED, record(data, 3, headers))
 
     assert FOREIGN.passed == {"refused": 2}
     assert archive._letters == [LETTER]
@@ -162,7 +169,7 @@ def test_the_archive_passes_over_transitions_that_fit_no_table(changes: dict[str
     archive = ArchivePart(Settings())
     bad = msgspec.json.encode(msgspec.to_builtins(MOVED) | changes)
     for offset, value in enumerate((bad, b"", b"[]", msgspec.json.encode(MOVED))):
-        archive._take(topics.TRANSITIONS, value, (), offset)
+        archive._take(topics.TRANSITIONS, record(value, offset))
 
     assert FOREIGN.passed == {"transitions": 3}
     assert archive._transitions == [MOVED]
@@ -170,9 +177,9 @@ def test_the_archive_passes_over_transitions_that_fit_no_table(changes: dict[str
 
 @pytest.mark.parametrize("name", GARBAGE)
 def test_the_api_passes_over_what_is_no_board_and_no_sketch(name: str) -> None:
-    record = SimpleNamespace(offset=5, key=b"\xff", value=GARBAGE[name])
-    Reader("", Latest(0), lambda: 0).take([record])
-    Crowd("", "users").take([record])
+    foreign = record(GARBAGE[name], 5, key=b"\xff")
+    Reader("", Latest(0), lambda: 0).take([foreign])
+    Crowd("", "users").take([foreign])
 
     assert FOREIGN.passed["status"] == 1
     assert FOREIGN.passed["users"] == (GARBAGE[name] is not None)
@@ -180,9 +187,13 @@ def test_the_api_passes_over_what_is_no_board_and_no_sketch(name: str) -> None:
 
 def test_a_skip_is_read_and_what_is_none_is_passed_over() -> None:
     skip = Skip(source_of("order"), 17, "poison", 5)
-    good = SimpleNamespace(offset=1, key=skip.key.encode(), value=skips.encode(skip))
-    others = [SimpleNamespace(offset=2, key=b"k", value=value) for value in GARBAGE.values()]
-    wrong = SimpleNamespace(offset=3, key=b"orders/0/18", value=skips.encode(skip))
+    good = record(skips.encode(skip), 1, key=skip.key.encode())
+    others = [record(value, 2, key=b"k") for value in GARBAGE.values()]
+    wrong = record(skips.encode(skip), 3, key=b"orders/0/18")
 
-    assert skips.read([good, *others, wrong], "skips") == {source_of("order"): {17: "poison"}}
+    async def each() -> AsyncIterator[Any]:
+        for one in (good, *others, wrong):
+            yield one
+
+    assert asyncio.run(skips.read(each(), "skips")) == {source_of("order"): {17: "poison"}}
     assert FOREIGN.passed == {"skips": len(others) + 1}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fenghuo.schemas import position
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.coding import Coder
-from fenghuo.streams.fetch import Fetch, Unreadable
+from fenghuo.schemas.fetch import Fetch, Unreadable
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.replays import REPLAYED_MAX
 from tests.laws.model import CUTS

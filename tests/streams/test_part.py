@@ -11,9 +11,9 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import part
-from fenghuo.streams.fetch import Fetch
 
 BEGAN_MS = 1_000_000
 

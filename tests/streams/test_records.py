@@ -6,7 +6,6 @@ import gzip
 from collections.abc import Sequence
 from typing import Any
 
-import aiokafka.errors
 import cramjam
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -15,9 +14,11 @@ from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenghuo.schemas import records, unpack
+from fenghuo.schemas.batches import Damaged
+from fenghuo.schemas.fetch import Fetch, Unreadable
 from fenghuo.schemas.letters import Headers
-from fenghuo.streams import lanes, records, unpack
-from fenghuo.streams.fetch import Fetch, Unreadable
+from fenghuo.streams import lanes
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 Record = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
@@ -123,6 +124,8 @@ def test_records_are_read_as_the_client_reads_them(
     fetch = read(data, start)
     assert plain(fetch) == by_client(data, start)
     assert (fetch.start_offset, fetch.next_offset, fetch.unreadable) == (start, end, ())
+    keys = [key for _, of in batches for key, _, _ in of][start:]
+    assert [fetch.key_of(i) for i in range(len(fetch.offsets))] == keys
     every = [headers for _, _, _, headers in by_client(data, start)]
     replays = {i for i, of in enumerate(every) if "fenghuo-replay" in dict(of)}
     assert fetch.replays.keys() == replays
@@ -164,6 +167,18 @@ def test_foreign_headers_are_read_only_by_who_asks(monkeypatch: pytest.MonkeyPat
     assert (fetch.replays, fetch.shadow, asked) == ({}, None, [])
     assert list(fetch.headers_of(2)) == list(long)
     assert sum(map(len, asked)) < 70_100
+
+
+def test_of_very_many_headers_the_first_are_looked_at() -> None:
+    """Some megabytes unpack to a hundred million, each of them an object for who asks."""
+    flood: Headers = [("h", b"")] * records.HEADERS_MAX
+    mark = [("fenghuo-shadow", b"run.0.1")]
+    fetch = read(batch(0, [(None, b"v", [*flood[1:], *mark]), (None, b"w", [*flood, *mark])]))
+
+    assert fetch.shadow is not None
+    assert fetch.shadow.tolist() == [True, False]
+    assert list(fetch.headers_of(0)) == [*flood[1:], *mark]
+    assert list(fetch.headers_of(1)) == list(flood)
 
 
 def test_what_was_taken_back_is_no_event() -> None:
@@ -235,7 +250,7 @@ def test_a_wrong_checksum_is_asked_again_and_then_passed_over() -> None:
     made = bytearray(batch(0, [(None, b"bent", [])] * 2))
     made[-3] ^= 1
     data = bytes(made) + batch(2, [(None, b"behind", [])])
-    with pytest.raises(aiokafka.errors.CorruptRecordException, match="offset 0"):
+    with pytest.raises(Damaged, match="offset 0"):
         records.read(data, 0, "orders/0")
     fetch = read(data, is_again=True)
     assert list(fetch.values) == [b"behind"]

@@ -1,6 +1,8 @@
 """Where a worker begins: never somewhere that would be silently wrong."""
 
+import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -183,17 +185,26 @@ NONE_OF_OURS: list[tuple[str, Any]] = [
 ]
 
 
+def read_places(records: list[Any], foreign: Foreign) -> Any:
+    async def each() -> AsyncIterator[Any]:
+        for one in records:
+            yield one
+
+    return asyncio.run(read(each(), "positions", foreign))
+
+
 @pytest.mark.parametrize("bad", [r[1] for r in NONE_OF_OURS], ids=[r[0] for r in NONE_OF_OURS])
 def test_what_is_no_position_is_passed_over_and_counted(bad: Any) -> None:
     foreign = Foreign()
-    found = read([record(GOOD), bad], "positions", foreign)
+    found = read_places([record(GOOD), bad], foreign)
 
     assert found == {("orders", 0): [FOUND]}
     assert foreign.passed == {"positions": 1}
 
 
 def test_a_position_of_a_later_release_is_read() -> None:
-    assert read([record(GOOD[:-1] + b',"mood":"good"}')], "positions") == {("orders", 0): [FOUND]}
+    later = record(GOOD[:-1] + b',"mood":"good"}')
+    assert read_places([later], Foreign()) == {("orders", 0): [FOUND]}
 
 
 def test_a_flood_of_foreign_records_is_said_now_and_then(caplog: pytest.LogCaptureFixture) -> None:

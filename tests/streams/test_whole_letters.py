@@ -7,11 +7,11 @@ import json
 import numpy as np
 from msgspec.structs import replace
 
+from fenghuo.schemas.fetch import Fetch, Unreadable
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Source
 from fenghuo.streams.audit import Ledger
 from fenghuo.streams.dlq import can_replay
-from fenghuo.streams.fetch import Fetch, Unreadable
 from tests.laws.river import codec_of
 from tests.laws.test_codec_laws import SAMPLES
 

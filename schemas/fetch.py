@@ -1,4 +1,4 @@
-"""Fetch: consecutive records of one source partition, as the transport hands them to a part."""
+"""Fetch: consecutive records of one partition, as the log is read."""
 
 from collections.abc import Callable, Sequence
 
@@ -43,11 +43,17 @@ class Fetch(msgspec.Struct, frozen=True):
     unreadable: tuple[Unreadable, ...] = ()
     """Batches between these records that nobody can read."""
     theirs: Flags | None = None
+    key_at: Callable[[int], bytes | None] | None = None
+    """The key of any record, likewise."""
 
     def headers_of(self, at: int) -> Headers:
         """All headers of a record."""
         found = self.replays.get(at)
         return found or (self.mark_of(at) if self.mark_of else ())
+
+    def key_of(self, at: int) -> bytes | None:
+        """The key of a record; None where it has none, or nobody can tell."""
+        return self.key_at(at) if self.key_at else None
 
     def until(self, end: int) -> "Fetch":
         """Only what lies before offset `end`."""
@@ -87,6 +93,7 @@ class Fetch(msgspec.Struct, frozen=True):
             lambda _: self.headers_of(at),
             tuple(one for one in self.unreadable if start <= one.first < end),
             None if self.theirs is None else self.theirs[at : at + 1],
+            lambda _: self.key_of(at),
         )
 
     @property

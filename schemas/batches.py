@@ -11,12 +11,11 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from aiokafka.errors import CorruptRecordException
 from crc32c import crc32c
 
 from fenghuo.schemas.arrays import Letters
-from fenghuo.streams.fetch import Unreadable
-from fenghuo.streams.unpack import UnpackError, unpacked
+from fenghuo.schemas.fetch import Unreadable
+from fenghuo.schemas.unpack import UnpackError, unpacked
 
 _HEAD: Final = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, format, checksum, attributes, last offset delta, base and
@@ -41,6 +40,10 @@ ENOUGH_BYTES: Final = 32 << 20
 ANYWHERE: Final = 2**63 - 1
 Aborted = Sequence[tuple[int, int]]
 """(producer id, first offset) of each transaction that was taken back."""
+
+
+class Damaged(ValueError):
+    """A batch whose checksum is not that of its bytes: asked for again, it may be another one."""
 
 
 class Batch(NamedTuple):
@@ -129,7 +132,7 @@ def read(
     """The whole batches of a fetch that begins at offset `start`, up to one that came damaged.
 
     is_again: it came so before, and is passed over; end: of the log, so that no damaged head leads
-    beyond. Raises CorruptRecordException where a damaged one is the first.
+    beyond. Raises Damaged where a damaged one is the first.
     """
     found, stop, unpacked_bytes = Read([], [], start), start, 0
     transactions = Transactions(aborted)
@@ -139,7 +142,7 @@ def read(
             if stop > start:
                 break
             if not is_again:
-                raise CorruptRecordException(f"{where}: offset {start}: {fault}")
+                raise Damaged(f"{where}: offset {start}: {fault}")
             batch = _damaged(letters, at, until, start=start, end=end)
             found.unreadable.append(batch.unreadable(where, fault))
         elif data[at + _FORMAT_AT] != _FORMAT:

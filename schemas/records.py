@@ -10,35 +10,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from aiokafka.record.memory_records import MemoryRecords
 
+from fenghuo.schemas import batches
 from fenghuo.schemas.arrays import Letters
+from fenghuo.schemas.batches import ANYWHERE, Aborted, Batch
 from fenghuo.schemas.compiled import BYTES, INT, INTS, LETTERS, TABLE, compiled, inlined
+from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import REPLAY_HEADER, Headers
 from fenghuo.schemas.marks import SHADOW_HEADER
 from fenghuo.schemas.messages import Messages
-from fenghuo.streams import batches
-from fenghuo.streams.batches import ANYWHERE, Aborted, Batch
-from fenghuo.streams.fetch import Fetch
 
 RECORDS_MAX: Final = 1_000_000
 """Records of one Fetch at most; the others of a larger batch are fetched again."""
+HEADERS_MAX: Final = 1_000
+"""So many headers of a record are looked at: some megabytes unpack to a hundred million."""
 # which of the headers that are looked for a record has
 _SHADOW, _REPLAY = 1, 2
 _NAMES: Final = np.frombuffer((SHADOW_HEADER + REPLAY_HEADER).encode(), np.uint8)
 _SHADOW_SIZE: Final = len(SHADOW_HEADER)
-
-
-class RawRecords:
-    """What the client makes of a fetched partition: its own records, and the bytes they are read
-    from.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.data = bytes(data)
-        own = MemoryRecords(self.data)
-        self.size_in_bytes, self.has_next = own.size_in_bytes, own.has_next
-        self.next_batch = own.next_batch
+_VARINT_BYTES_MAX: Final = 10
 
 
 def read(
@@ -52,13 +42,13 @@ def read(
 ) -> Fetch | None:
     """All whole batches of `data` as one Fetch that begins at offset `start`; None when they bring
     nothing new. One that cannot be read is told as Unreadable, so that what comes behind it counts;
-    the rest is as `batches.read` has it. Raises CorruptRecordException.
+    the rest is as `batches.read` has it. Raises Damaged.
     """
     found = batches.read(data, start, where, aborted, end=end, is_again=is_again)
     if found.stop == start:
         return None
     most = min(sum(batch.records for batch in found.batches), RECORDS_MAX)
-    rows, marks = np.empty((6, most), np.int64), np.empty(most, np.uint8)
+    rows, marks = np.empty((7, most), np.int64), np.empty(most, np.uint8)
     buffer, places = _joined(found.batches)
     unreadable, theirs, count = list(found.unreadable), np.zeros(most, np.bool_), 0
     for batch, place in zip(found.batches, places, strict=True):
@@ -68,12 +58,17 @@ def read(
             unreadable.append(batch.unreadable(where, text))
         theirs[count : max(count, after)] = batch.append_ms < 0
         count = max(count, after)
-    offsets, stamps, value, length, head, until = rows[:, :count]
+    offsets, stamps, value, length, head, until, key = rows[:, :count]
     marks, theirs = marks[:count], theirs[:count]
     stop = int(offsets[-1]) + 1 if count == RECORDS_MAX else found.stop
 
     def headers_of(at: int) -> Headers:
         return headers(buffer[head[at] : until[at]].tobytes())
+
+    def key_of(at: int) -> bytes | None:
+        begin = int(key[at])
+        size, behind = _varint(buffer[begin : begin + _VARINT_BYTES_MAX].tobytes(), 0)
+        return None if size < 0 else buffer[begin + behind :][:size].tobytes()
 
     shadow = (marks & _SHADOW) > 0
     return Fetch(
@@ -87,6 +82,7 @@ def read(
         headers_of,
         tuple(one for one in unreadable if one.first < stop),
         theirs if theirs.any() else None,
+        key_of,
     )
 
 
@@ -116,7 +112,7 @@ def _numbers(batch: Batch, place: int, start: int) -> np.ndarray[Any, Any]:
 
 
 def headers(data: bytes) -> Headers:
-    """The headers of one record, from their number on."""
+    """The first headers of one record, from their number on."""
     at = 0
 
     def text() -> bytes | None:
@@ -128,7 +124,9 @@ def headers(data: bytes) -> Headers:
         return data[at - size : at]
 
     many, at = _varint(data, at)
-    return [((text() or b"").decode("utf-8", "replace"), text()) for _ in range(many)]
+    return [
+        ((text() or b"").decode("utf-8", "replace"), text()) for _ in range(min(many, HEADERS_MAX))
+    ]
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -174,11 +172,13 @@ def _kind(buffer, at, end, names):
     at, many = _number(buffer, at, end)
     if at < 0 or many < 0 or many > end - at:
         return -1
-    for _ in range(many):
+    for number in range(many):
         at, size = _number(buffer, at, end)
         if at < 0 or size < 0 or size > end - at:
             return -1
-        if size == _SHADOW_SIZE and _is(buffer, at, names, 0, size):
+        if number >= HEADERS_MAX:
+            pass
+        elif size == _SHADOW_SIZE and _is(buffer, at, names, 0, size):
             kind |= _SHADOW
         elif size == len(names) - _SHADOW_SIZE and _is(buffer, at, names, _SHADOW_SIZE, size):
             kind |= _REPLAY
@@ -209,7 +209,7 @@ def _walk(buffer, batch, names, rows, marks, count):
         at, delta = _number(buffer, at, until)
         if at < 0 or delta <= before or delta > last:
             return -1
-        before = delta
+        before, key_at = delta, at
         at, key = _number(buffer, at, until)
         if at < 0 or key > until - at:
             return -1
@@ -226,7 +226,7 @@ def _walk(buffer, batch, names, rows, marks, count):
             rows[0, count] = base + delta
             rows[1, count] = append_ms if append_ms >= 0 else time_ms + later_ms
             rows[2, count], rows[3, count] = at, many
-            rows[4, count], rows[5, count] = behind, until
+            rows[4, count], rows[5, count], rows[6, count] = behind, until, key_at
             marks[count] = kind
             count += 1
         at = until
