@@ -81,20 +81,41 @@ class Connection(H11Protocol):
     def end(self) -> None:
         """End it at once, whatever it holds."""
         self._waiting.leave(self)
-        self.transport.abort()
+        self._real.abort()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is answered on it."""
+        return self._phase is Phase.OVER
+
+    def close(self) -> None:
+        """No more from us. Closing while they still send would take the answer from them."""
+        if self.is_over:
+            return
+        may_still_send = self._phase is Phase.ASKING
+        self._unset_keepalive_if_required()
+        self._enter(Phase.OVER)
+        if may_still_send:
+            self.flow.resume_reading()
+            self._real.write_eof()
+        else:
+            self._real.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._real = transport
+        self.transport = _Transport(transport, self)  # type: ignore[assignment]
         self._enter(Phase.ASKING)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = Phase.OVER
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._stop_clock()
         self._waiting.leave(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.OVER:
+        if self.is_over:
             return
         if self._phase is Phase.IDLE:
             self._enter(Phase.ASKING)
@@ -104,21 +125,17 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._phase is Phase.OVER:
+        if self.is_over:
             return
         if self.conn.their_state is h11.SEND_BODY:  # refused before it came, or nobody wants it
-            self._hang_up()
+            self.close()
         elif self._is_answering():  # the next one was here already
             self._enter(Phase.ANSWERED)
         else:
-            self._enter(Phase.OVER if self.transport.is_closing() else Phase.IDLE)
-
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self._enter(Phase.OVER)
+            self._enter(Phase.IDLE)
 
     def shutdown(self) -> None:
-        if self._phase is Phase.OVER:
+        if self.is_over:
             self.end()
         else:
             super().shutdown()
@@ -182,12 +199,21 @@ class Connection(H11Protocol):
             f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        self.transport.write(head.encode() + body)
-        self._hang_up()
+        self._real.write(head.encode() + body)
+        self.close()
 
-    def _hang_up(self) -> None:
-        """No more from us. Closing now, with bytes unread, would take the answer from them."""
-        self._unset_keepalive_if_required()
-        self.flow.resume_reading()
-        self.transport.write_eof()
-        self._enter(Phase.OVER)
+
+class _Transport:
+    """What uvicorn takes for its transport: closing is the connection's to do."""
+
+    def __init__(self, real: asyncio.Transport, connection: Connection) -> None:
+        self._connection = connection
+        self.write = real.write
+        self.resume_reading = real.resume_reading
+        self._is_closing = real.is_closing
+
+    def is_closing(self) -> bool:
+        return self._connection.is_over or self._is_closing()
+
+    def close(self) -> None:
+        self._connection.close()

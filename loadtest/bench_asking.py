@@ -36,6 +36,8 @@ BLOCK_S: Final = 3_600
 SPAN_S: Final = 20_000
 """So many rows of seconds an answer may have."""
 ANSWER_S: Final = 30.0
+FLOWS_S_MAX: Final = 60
+"""Until the first events are shown; beside others all parts compile slowly."""
 POINTS: Final = 240
 """Of the page's curve."""
 MORE: Final = re.compile(r"""(?:src|href|from|import)[=\s(]*["']([\w./@-]+\.(?:js|css|svg))["']""")
@@ -51,13 +53,14 @@ def asking(bench: Bench) -> list[Figure]:
     with up(bench) as (tree, url, _):
         health = json.loads(get(url + "healthz"))
         _fill(health["store"])
-        lasts = 30 + bench.rounds * (2 * seconds + 10)
+        lasts = FLOWS_S_MAX + bench.rounds * (2 * seconds + 10)
         load = [*FENGHUO, "load", "--real", "--no-watch", "--rate", str(LIVE_RATE_PER_S)]
         load += ["--seconds", str(lasts)]
         with (
             Process("load", load, bench.folder, {"FENGHUO_KAFKA": health["kafka"]}) as sender,
             Viewer(url) as viewer,
         ):
+            sender.until(lambda: bool(delays_ms(viewer.views, "order")), FLOWS_S_MAX, "events")
             time.sleep(bench.size(15, 8))  # windows fill, compiled parts load
             for _ in range(bench.rounds):
                 alone.append(known(quantile(_fresh(viewer, seconds)[0], 0.99)))

@@ -3,6 +3,7 @@ descriptors or the live stream from others.
 """
 
 import contextlib
+import http.client
 import json
 import socket
 import time
@@ -229,6 +230,10 @@ SIZES = {
     for method in ("GET", "POST")
     for path in ("/healthz", "/api/v1/totals?kind=order", "/api/v1/stream")
 }
+SIZES["body, of one who closes then"] = (
+    _asking("POST", "/healthz", "Connection: close", f"Content-Length: {100 * MB}"),
+    413,
+)
 SIZES["body in chunks"] = (
     _asking("POST", "/healthz", "Transfer-Encoding: chunked") + b"fffff\r\n" * 9,
     413,
@@ -253,6 +258,21 @@ def test_what_is_too_large_is_refused_with_its_limit(name: str) -> None:
         found, _ = code(answer)
         assert found == status
         wait_for(lambda: run.connections == 0)
+
+
+@pytest.mark.parametrize("connection_header", ["close", "keep-alive"])
+def test_a_client_that_sends_all_before_it_reads_is_told_too(
+    connection_header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_S", 10.0)
+    with running(FakeSource()) as run:
+        link = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+        for path in ("/healthz", "/" + "a" * 2 * URL_BYTES_MAX):
+            link.request("POST", path, b"x" * 20 * MB, {"Connection": connection_header})
+            answer = link.getresponse()
+            assert answer.status == (413 if path == "/healthz" else 414)
+            assert json.loads(answer.read())["error"]["cure"]
+            link.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, BODY_BYTES_MAX])
