@@ -21,6 +21,7 @@ from fenghuo.api.board import Latest
 from fenghuo.api.connection import END
 from fenghuo.api.errors import ApiError, bad_parameter
 from fenghuo.api.places import Full, Places
+from fenghuo.api.whole_numbers import encoded
 
 LOG = logging.getLogger(__name__)
 HEARTBEAT_S = 0.9
@@ -147,7 +148,7 @@ class Feed:
     def _publish(self) -> None:
         view = self._latest.view(self._clock_ms())
         if view is not None:
-            data = msgspec.json.encode(view | {"page": self._page})
+            data = encoded(view | {"page": self._page})
             self._view = Packed.of(event("view", view["seq"], data))
             self._number += 1
         self._news.set()
@@ -159,7 +160,7 @@ class Feed:
             whole = self._latest.snapshot(self._clock_ms())
             if whole is None:
                 return None
-            data = msgspec.json.encode(whole | {"page": self._page})
+            data = encoded(whole | {"page": self._page})
             self._snapshot = (self._number, Packed.of(event("snapshot", whole["seq"], data)))
         return self._snapshot[1]
 

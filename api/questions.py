@@ -11,6 +11,7 @@ import msgspec
 
 from fenghuo.api import history
 from fenghuo.api.history import Row, Span, Steps
+from fenghuo.api.whole_numbers import encoded
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.measures import Cut
 from fenghuo.schemas.store import Store
@@ -86,7 +87,7 @@ def _sums(
 
 
 def _packed(value: object) -> bytes:
-    found = msgspec.json.encode(value)
+    found = encoded(value)
     if len(found) > BYTES_MAX:
         raise TooLarge(f"expected an answer of at most {BYTES_MAX} bytes, this has {len(found)}")
     return found

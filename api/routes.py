@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -23,6 +22,7 @@ from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
 from fenghuo.api.shared import Shared
 from fenghuo.api.stores import Stores
+from fenghuo.api.whole_numbers import encoded
 from fenghuo.schemas.settings import Settings
 
 READY_AGE_MS_MAX = 5_000
@@ -187,7 +187,7 @@ def _no_board() -> ApiError:
 
 
 def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), headers=NEWEST, media_type="application/json")
+    return Response(encoded(value), headers=NEWEST, media_type="application/json")
 
 
 def _pieces(body: bytes) -> Response:

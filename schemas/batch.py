@@ -21,6 +21,7 @@ REASONS = (
     "frame",
     "time_past",
     "time_future",
+    "second_full",
     "already_replayed",
     "cannot_read",
     "unreadable",

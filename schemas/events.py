@@ -13,12 +13,13 @@ from msgspec import Meta
 TS_MIN_MS = 631_152_000_000
 """1990-01-01: an earlier event time is a mistake, most often seconds where milliseconds belong."""
 AMOUNT_FEN_MAX = 100_000_000_000
-"""One order of a billion yuan. More is refused: the sums of a second must fit 63 bits, and those of
-50 million such orders do (5e18 of 9.2e18).
-"""
+"""One order of a billion yuan. More is refused."""
 COUNT_MAX = 1_000_000_000
-"""Largest weight of a pre-aggregated traffic event. More is refused: the sums of a second fit 63
-bits, and so do those of three minutes of 50 million such events a second.
+"""Largest weight of a pre-aggregated traffic event. More is refused."""
+SECOND_WEIGHT_MAX = 2**63 - 1
+"""What a second of one source partition may weigh: the fen of its orders, paid or not, or its
+requests. 50 million orders of a billion yuan are 5e18. An event that brings more is refused, for
+pulses and tables have 63 bits.
 """
 LATENCY_MS_MAX = 86_400_000
 ID_CHARS_MAX = 256

@@ -8,6 +8,7 @@ the highest (epoch, offset, decided) counts.
 
 import msgspec
 
+from fenghuo.schemas.events import SECOND_WEIGHT_MAX
 from fenghuo.schemas.gaps import NO_GAPS, Gaps
 from fenghuo.schemas.pulse import EPOCH_MAX, OFFSET_MAX, Source, Tally
 
@@ -38,6 +39,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was deleted before it was read."""
     life: str = ""
     """The broker's id of the topic, "" if it tells none: a topic made anew has another."""
+    weights: tuple[tuple[int, int], ...] = ()
+    """(second, weight) of the seconds that were open at `offset`, by what lies before it."""
 
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""
@@ -62,6 +65,8 @@ def decode(data: bytes) -> Position:
             f"expected an epoch up to {EPOCH_MAX} and an offset up to {OFFSET_MAX}, "
             f"got {found.epoch} and {found.offset}"
         )
+    if not all(0 <= weight <= SECOND_WEIGHT_MAX for _, weight in found.weights):
+        raise msgspec.ValidationError(f"expected weights of 63 bits, got {found.weights}")
     if min(found.tally.accepted, found.tally.late, found.tally.refused) < 0:
         raise msgspec.ValidationError(f"expected counts of 0 or more, got {found.tally}")
     return found

@@ -27,6 +27,8 @@ HOLD_MS = 2_000
 HELD_ROWS_MAX = 500_000
 """Rows held at most; then reading waits until some are stored."""
 
+SAMPLES_MAX = 2**63 - 1
+"""What the store holds of a change of level: more samples are told as so many."""
 Columns = dict[str, Any]
 """Equally long columns by name: lists, or arrays for numbers."""
 
@@ -251,7 +253,7 @@ def transition_block(campaign: str, log: str, transitions: Sequence[Transition])
             "to_level": np.array([_level(t.to_level) for t in transitions], np.int8),
             "at_ms": np.array([t.at_ms for t in transitions], np.int64),
             "value": np.array([nan if t.value is None else t.value for t in transitions]),
-            "samples": np.array([t.samples for t in transitions], np.int64),
+            "samples": np.array([min(t.samples, SAMPLES_MAX) for t in transitions], np.int64),
             "threshold": np.array(
                 [nan if t.threshold is None else t.threshold for t in transitions]
             ),

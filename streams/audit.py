@@ -16,7 +16,7 @@ import polars as pl
 
 from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.codec import Codec
-from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.events import SECOND_WEIGHT_MAX, TS_MIN_MS
 from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.letters import replay_of
 
@@ -27,12 +27,13 @@ Key = tuple[int, int]
 
 
 class Second(msgspec.Struct):
-    """Accepted events of one second: how many, how many fen paid, and between which offsets they
-    lie.
+    """Accepted events of one second: how many, how many fen paid, what they weigh, and between
+    which offsets they lie.
     """
 
     events: int = 0
     fen: int = 0
+    weight: int = 0
     first: int = 2**62
     last: int = -1
 
@@ -165,19 +166,21 @@ class Ledger:
         ):
             self.late[offset, idx] = (second, fen)
         by_second = (
-            good.filter(~is_late)
+            self._not_too_heavy(good.filter(~is_late))
             .group_by("second")
             .agg(
                 pl.len(),
                 pl.col("fen").sum(),
+                pl.col("x").sum(),
                 pl.col("offset").min().alias("first"),
                 pl.col("offset").max().alias("last"),
             )
         )
-        for second, events, fen, first, last in by_second.iter_rows():
+        for second, events, fen, weight, first, last in by_second.iter_rows():
             entry = self.seconds.setdefault(second, Second())
             entry.events += events
             entry.fen += fen
+            entry.weight += weight
             entry.first, entry.last = min(entry.first, first), max(entry.last, last)
         if len(good):
             newest = int(good["ts"].max())  # type: ignore[arg-type]
@@ -204,9 +207,28 @@ class Ledger:
                 "idx": batch.idx,
                 "ts": batch.ts,
                 "limit_ms": limit_ms,
+                "x": batch.x,
                 "fen": batch.x * paid if paid is not None else batch.x * 0,
             }
         )
+
+    def _not_too_heavy(self, good: pl.DataFrame) -> pl.DataFrame:
+        """Without the events, which are refused, that would make their seconds too heavy."""
+
+        def weight(second: int) -> int:
+            return self.seconds[second].weight if second in self.seconds else 0
+
+        more = dict(good.group_by("second").agg(pl.col("x").sum()).iter_rows())
+        held = {second: weight(second) for second in more}
+        if all(held[second] + x <= SECOND_WEIGHT_MAX for second, x in more.items()):
+            return good
+        fits = []
+        for second, x, offset in good.select("second", "x", "offset").iter_rows():
+            fits.append(held[second] + x <= SECOND_WEIGHT_MAX)
+            held[second] += x if fits[-1] else 0
+            if not fits[-1]:
+                self.refused[offset] += 1
+        return good.filter(pl.Series(fits))
 
     def _repeated(self, fetch: Fetch, counted: set[int]) -> list[int]:
         """Messages that are a replayed dead letter counted before."""

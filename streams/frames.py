@@ -29,6 +29,8 @@ class FrameAdder:
 
     def __init__(self) -> None:
         self._width = self._count = 0
+        self.rows = 0
+        """How many rows it has added up."""
         self._make(0)
 
     def __len__(self) -> int:
@@ -71,6 +73,7 @@ class FrameAdder:
             *(self._second, self._last, self._table, self._touched),
         )
         frontier_ms, _, self._count, is_full = found[10:].tolist()
+        self.rows += end - start
         return end, frontier_ms, bool(is_full)
 
     def take(self) -> Sums:
@@ -81,7 +84,7 @@ class FrameAdder:
         used = used[np.argsort(self._second[used])]
         seconds, last = self._second[used] * SECOND_MS, self._last[used]
         self._second[used] = NEVER_MS
-        self._count = 0
+        self._count = self.rows = 0
         second, cell, n, x = rows
         return Sums((second, cell, n, x), seconds, last)
 

@@ -36,6 +36,8 @@ from fenghuo.streams.sift import COUNTS, LATE, PAST, Adder, Sifted, Sums, sift
 from fenghuo.streams.taken import Taken, Terms
 from fenghuo.streams.undo import Kept
 from fenghuo.streams.users import Users
+from fenghuo.streams.weights import Weights, second_full
+from fenghuo.streams.wide import sums_by
 
 ROW_BYTES = 64
 """About what a held row takes."""
@@ -52,11 +54,12 @@ class _Mark(msgspec.Struct, frozen=True):
     frontier_ms: int
     tally: Tally
     replayed: tuple[tuple[int, int], ...]
+    weights: tuple[tuple[int, int], ...]
 
 
 _KEPT = Kept(
     values=("next_offset", "tally", "pending", "_frontier_ms", "_fetches", "_letter_bytes"),
-    tables=("_opened", "_version", "_changed", "_marks", "_replays"),
+    tables=("_opened", "_version", "_changed", "_marks", "_replays", "_weights"),
     lists=("_chunks", "_late", "_letters"),
 )
 """All that counting a fetch changes."""
@@ -87,6 +90,7 @@ class Gather:
         self._floor_ms = start.floor_ms
         self.limits = Limits(start, terms.future_ms)
         self._replays = Replays(start.replayed)
+        self._weights = Weights(start.weights)
         self._chunks: list[tuple[Ints, Ints, Ints, Ints]] = []
         self._opened: dict[int, int] = {}
         self._version: dict[int, int] = {}
@@ -162,6 +166,10 @@ class Gather:
 
     def _count(self, fetch: Fetch, frame: Frame, limit_ms: int) -> int:
         """Count a frame as far as it simply counts: the first row that does not."""
+        if not self._weights.take(self._frames.rows + len(frame)):
+            self._settle(fetch)
+            if not self._weights.take(len(frame)):
+                return 0
         end, is_full = 0, True
         while is_full and end < len(frame):
             start, was_empty = end, not len(self._frames)
@@ -196,6 +204,10 @@ class Gather:
                 batch, repeated = self._replays.first(fetch, batch, self._codec)
                 refused += repeated
             sifted = self._sift(batch, limit_ms)
+        if not self._weights.take(len(batch)):
+            full = self._weights.beyond(batch, sifted.fate == COUNTS)
+            refused += second_full(fetch, batch, full, codec=self._codec)
+            batch, sifted = batch.only(~full), sifted.only(~full)
         self._refuse(fetch, refused)
         if self._users is not None:
             code = batch.cell // self._codec.coder.buckets
@@ -229,6 +241,7 @@ class Gather:
         )
         for closed in [second for second in self._opened if second < floor_ms]:
             del self._opened[closed], self._version[closed]
+        self._weights.forget(floor_ms)
         self._changed.clear()
         self._late.clear()
         self._letters.clear()
@@ -256,7 +269,10 @@ class Gather:
         )
 
     def _mark(self) -> _Mark:
-        return _Mark(self.next_offset, self._frontier_ms, self.tally, self._replays.counted)
+        return _Mark(
+            *(self.next_offset, self._frontier_ms, self.tally),
+            *(self._replays.counted, self._weights.all()),
+        )
 
     def _position(self, floor_ms: int) -> Position:
         """The state before the oldest fetch that still matters; older ones are forgotten."""
@@ -268,6 +284,7 @@ class Gather:
         return self._place(mark, floor_ms)
 
     def _place(self, mark: _Mark, floor_ms: int) -> Position:
+        open_ms = windows.floor_of(mark.frontier_ms, self._terms.lateness_ms)
         return Position(
             *(self.source, self._epoch, self._terms.fingerprint, mark.offset),
             None if mark.frontier_ms == windows.NEVER_MS else mark.frontier_ms,
@@ -275,6 +292,7 @@ class Gather:
             mark.replayed,
             *self.limits.since(mark.offset),
             *(self.gaps, self._life),
+            tuple(one for one in mark.weights if one[0] >= open_ms and one[1]),
         )
 
     def _in_time(
@@ -312,9 +330,8 @@ class Gather:
         if coder.kind == "order":
             counted = coder.paid(code) & (ts >= self._terms.start_ms) & (ts < self._terms.end_ms)
             region, names = coder.regions(code[counted])
-            at, paid, fen = windows.sums(region, many[counted], x[counted])
-            for i, count, amount in zip(at, paid, fen, strict=True):
-                by_region[names[i]] = (int(count), int(amount))
+            for at, paid, fen in sums_by(region, many[counted], x[counted]):
+                by_region[names[at]] = (paid, fen)
         return Tally(0, 0, 0, coder.unknown(code, many), 0, by_region)
 
     def _keep_late(self, fetch: Fetch, batch: Batch) -> None:
@@ -334,6 +351,7 @@ class Gather:
     def _hold(self, fetch: Fetch, sums: Sums) -> None:
         """Hold sums until they are published."""
         (second, cell, n, x), seconds, last = sums.rows, sums.seconds, sums.last
+        self._weights.add(sums)
         # what was complete and published before this worker began is not published again
         fresh = second >= self._floor_ms
         if not fresh.all():

@@ -3,10 +3,12 @@
 The first goes along the log and tells each event's fate, the second adds up those that count.
 """
 
+from copy import copy
+
 import msgspec
 import numpy as np
 
-from fenghuo.schemas.arrays import Ints, Letters
+from fenghuo.schemas.arrays import Flags, Ints, Letters
 from fenghuo.schemas.batch import Batch
 from fenghuo.schemas.compiled import BYTES, INT, INTS, NOTHING, compiled
 from fenghuo.schemas.events import TS_MIN_MS
@@ -36,6 +38,12 @@ class Sifted:
         self.frontier_ms, self.late, self.past, self.future, self.first_s, self.last_s = (
             found.tolist()
         )
+
+    def only(self, keep: Flags) -> "Sifted":
+        """Without some that count."""
+        kept = copy(self)
+        kept.fate = self.fate[keep]
+        return kept
 
     @property
     def counted(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
+from fenghuo.streams import windows
 
 Parts = Sequence[Ints]
 """Equally shaped: the numbers themselves, or their lower bits and the rest."""
@@ -38,6 +39,14 @@ def number(parts: Parts, at: tuple[int, ...]) -> int:
         return int(parts[0][at])
     low, high = parts
     return (int(high[at]) << _BITS) + int(low[at])
+
+
+def sums_by(key: Ints, n: Ints, x: Ints) -> list[tuple[int, int, int]]:
+    """(key, sum of n, sum of x) by key, whatever x, of 0 or more, adds up to."""
+    parts = (x,) if int(x.max(initial=0)) * len(x) <= LARGEST else split(x)
+    found = [windows.sums(key, n, part) for part in parts]
+    keys, many, _ = found[0]
+    return list(zip(keys.tolist(), many.tolist(), exact([one[2] for one in found]), strict=True))
 
 
 class Table:

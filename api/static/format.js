@@ -3,10 +3,11 @@
 
 export const DASH = "—";
 
-// From how much on, divided by what, called what.
+// From how much on, divided by what, called what. A number keeps some 15 digits: the largest units
+// stand for so many that no digit is shown which it does not have.
 const STEPS = {
-  zh: [[1e8, 1e8, "亿"], [1e4, 1e4, "万"]],
-  en: [[1e9, 1e9, "B"], [1e6, 1e6, "M"], [1e4, 1e3, "K"]],
+  zh: [[1e16, 1e12, "万亿"], [1e8, 1e8, "亿"], [1e4, 1e4, "万"]],
+  en: [[1e15, 1e12, "T"], [1e9, 1e9, "B"], [1e6, 1e6, "M"], [1e4, 1e3, "K"]],
 };
 
 /** A number in two parts: digits and unit, so that the unit can be set smaller. */
@@ -33,8 +34,9 @@ export function countText(value, lang) {
   return parts.digits + parts.unit;
 }
 
-/** A whole number with separators. */
+/** A whole number with separators; as text where it has more digits than a number keeps. */
 export function whole(value) {
+  if (typeof value === "string") return thousands(value);
   return missing(value) ? DASH : grouped(Math.round(value), 0);
 }
 
@@ -147,8 +149,12 @@ function digitsFor(value, significant) {
 function grouped(value, decimals) {
   const text = Math.abs(value).toFixed(decimals);
   const [head, tail] = text.split(".");
-  const digits = head.replace(/\B(?=(\d{3})+$)/g, ",") + (tail ? "." + tail : "");
+  const digits = thousands(head) + (tail ? "." + tail : "");
   return (value < 0 && Number(text) !== 0 ? "−" : "") + digits;
+}
+
+function thousands(digits) {
+  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 function two(number) {

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fenghuo.schemas.events import TS_MIN_MS
+from fenghuo.schemas.events import SECOND_WEIGHT_MAX, TS_MIN_MS
 from fenghuo.schemas.measures import BASE_CUTS, LATENCY_BOUNDS_MS
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Event, Record
 
@@ -31,6 +31,8 @@ class Counted:
     unknown_labels: int = 0
     unknown_fields: int = 0
     frontier_ms: int = NEVER_MS
+    weights: dict[int, int] = field(default_factory=dict)
+    """By second: fen of its orders, paid or not, or requests."""
 
     @property
     def pulses(self) -> dict[int, tuple[int, dict[Series, Values]]]:
@@ -58,6 +60,7 @@ def count(
     future_ms: int = FUTURE_MS,
     campaign: tuple[int, int] = (0, 2**60),
     labels: Mapping[str, Sequence[str]] = LABELS,
+    weight_max: int = SECOND_WEIGHT_MAX,
 ) -> Counted:
     """A whole log, counted by the book."""
     made, replayed = Counted(), set[tuple[int, int]]()
@@ -81,6 +84,7 @@ def count(
                     lateness_ms=lateness_ms,
                     campaign=campaign,
                     labels=labels,
+                    weight_max=weight_max,
                 )
     return made
 
@@ -98,15 +102,22 @@ def _count_event(
     lateness_ms: int,
     campaign: tuple[int, int],
     labels: Mapping[str, Sequence[str]],
+    weight_max: int,
 ) -> None:
     second = event["ts"] // 1000 * 1000
     parts = {series: values_of(kind, event) for series in series_of(kind, event, labels)}
-    if second + 1000 <= made.frontier_ms - lateness_ms:
+    is_late = second + 1000 <= made.frontier_ms - lateness_ms
+    made.frontier_ms = max(made.frontier_ms, event["ts"])
+    if is_late:
         made.late |= {(*place, series): (second, values) for series, values in parts.items()}
     else:
+        weight = made.weights.get(second, 0) + weight_of(kind, event)
+        if weight > weight_max:
+            made.letters[place] = "second_full"
+            return
+        made.weights[second] = weight
         made.on_time.append((second, place[0], parts))
         made.accepted += 1
-    made.frontier_ms = max(made.frontier_ms, event["ts"])
     made.unknown_labels += unknown_labels(kind, event, labels)
     if kind == "order" and event["status"] == "paid" and campaign[0] <= event["ts"] < campaign[1]:
         region = bounded("region", event["region"], labels)
@@ -142,6 +153,13 @@ def series_of(
         ]
         found.append((",".join(cut), k1, k2))
     return found
+
+
+def weight_of(kind: str, event: Event) -> int:
+    """What an event adds to the weight of its second."""
+    if kind == "order":
+        return int(event["amount_fen"])
+    return (event.get("count") or 1) if kind == "traffic" else 0
 
 
 def values_of(kind: str, event: Event) -> Values:

@@ -167,3 +167,5 @@ def test_refused_events_and_transitions_have_the_columns_of_their_tables() -> No
     assert math.isnan(row["threshold"])
     assert refused.columns["bytes"][0] == len(LETTER.data)
     assert msgspec.structs.asdict(moved)["scope"] == row["scope"]
+    many = transition_block("day", "log", [msgspec.structs.replace(moved, samples=2**70)])
+    assert many.columns["samples"].tolist() == [2**63 - 1]

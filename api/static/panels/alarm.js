@@ -63,7 +63,8 @@ export function alarm(ctx, key, toggle) {
       const at = clock(from, now.campaign.utc_offset_minutes);
       text(since, from ? fill(t.since, { at }) : "");
       text(lasts, from ? `${t.lasting} ${duration(now.serverMs - from, lang)}` : "");
-      text(samples, shown.samples ? `${t.samples} ${whole(shown.samples)}` : "");
+      const many = shown.exact?.samples ?? shown.samples;
+      text(samples, many ? `${t.samples} ${whole(many)}` : "");
       text(note, noteText(shown, now, ctx));
     },
   };
