@@ -126,7 +126,7 @@ class Shop:
             self._sent += 1
             status = "failed" if failing and self._sent % 2 else "paid"
             self._send("orders", order_id=f"o{self._sent}", kind="order", status=status)
-            self._send("traffic", kind="traffic", system="cart", requests=5)
+            self._send("traffic", kind="traffic", system="cart", count=5)
         self._send("complaints", kind="complaint", type="delivery")
         self._producer.flush()
 
@@ -145,8 +145,21 @@ _FIELDS: dict[str, dict[str, object]] = {
         "amount_fen": 100,
         "payment": "card",
     },
-    "traffic": {"region": "east", "channel": "app"},
-    "complaints": {"region": "east", "channel": "app", "category": "books"},
+    "traffic": {
+        "region": "east",
+        "channel": "app",
+        "action": "view",
+        "status": 200,
+        "latency_ms": 20,
+        "user_id": "u1",
+    },
+    "complaints": {
+        "region": "east",
+        "channel": "app",
+        "category": "books",
+        "severity": 1,
+        "text": "late",
+    },
 }
 
 
@@ -185,7 +198,7 @@ def look(parts: dict[str, Process]) -> dict[str, Any]:
         return "firing red Failing" in parts["notices"].log.read_text()
 
     wait_for(well, parts)
-    seen = {"targets": targets(), "firing": sorted(firing())}
+    seen = {"targets": targets(), "firing": sorted(firing()), "explained": explained()}
     wait_for(told, parts)
     lines = parts["notices"].log.read_text().splitlines()
     users = {name: os.stat(f"/proc/{_deepest(part.pid)}").st_uid for name, part in parts.items()}
@@ -207,6 +220,15 @@ def firing() -> set[str]:
     found = ask("http://127.0.0.1:9090/api/v1/alerts")
     alerts = found["alerts"] if found else []
     return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+
+def explained() -> bool:
+    """Whether the link of an alert that fires opens at its own words."""
+    alerts = ask("http://127.0.0.1:9090/api/v1/alerts")["alerts"]
+    alert = next(one for one in alerts if one["labels"]["alertname"] == "Watchdog")
+    page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+    with urllib.request.urlopen(page, timeout=5) as answer:
+        return f'id="{anchor}"' in answer.read().decode()
 
 
 def ask(url: str) -> Any:

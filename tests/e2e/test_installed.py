@@ -63,5 +63,6 @@ def test_what_the_runbook_installs_is_up_and_an_incident_reaches_the_receiver(
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["targets"] == installed.ALL_UP
     assert seen["firing"] == ["Watchdog"]
+    assert seen["explained"]
     assert "payment" in seen["notice"] or "failing" in seen["notice"].lower()
     assert set(seen["users"].values()) == {installed.NOBODY}
