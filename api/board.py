@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fenghuo.api.judge_time import JudgeTime
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.notes import by_weight
+from fenghuo.schemas.notes import by_weight, differs
 from fenghuo.schemas.reign import Reign
 from fenghuo.schemas.status import SCHEMA, Board, KindStatus, Note, Overview, Verdict
 from fenghuo.schemas.visitors import Estimate
@@ -51,6 +52,7 @@ class Latest:
         self.started_ms = started_ms
         """Changes of level before are no news."""
         self._taken_ms = 0
+        self._time = JudgeTime()
         self._reign = Reign()
         self._heard_ms = 0
         self._past: deque[tuple[int, Overview]] = deque(maxlen=POINTS_MAX)
@@ -67,6 +69,7 @@ class Latest:
         self.board = board
         self.version += 1
         self._taken_ms = now_ms
+        self._time.see(board.now_ms, now_ms)
         self._remember(board)
         return self._news(board)
 
@@ -74,7 +77,7 @@ class Latest:
         """How old the newest board is: since it was made or since it came, whichever is longer."""
         if self.board is None:
             return None
-        return max(0, now_ms - min(self.board.now_ms, self._taken_ms))
+        return max(0, now_ms - min(self.board.now_ms + self._time.ahead_ms, self._taken_ms))
 
     def view(self, now_ms: int) -> dict[str, Any] | None:
         """Everything the page and /api/v1/status show; None while no board has come."""
@@ -83,7 +86,7 @@ class Latest:
             return None
         return {
             "seq": board.seq,
-            "server_ms": now_ms,
+            "server_ms": now_ms - self._time.ahead_ms,
             "board_ms": board.now_ms,
             "board_age_ms": age_ms,
             "as_of_ms": board.as_of_ms,
@@ -91,7 +94,7 @@ class Latest:
             "level": board.level,
             "level_name": level_name(board.level),
             "campaign": board.campaign,
-            "notes": by_weight((*board.notes, *self.notes())),
+            "notes": by_weight((*board.notes, *self.notes(), *differs(self._time.ahead_ms))),
             "kinds": [_kind(kind, age_ms) for kind in board.kinds],
             "overview": board.overview,
             "users": [one for one in self.users() if not one.region],

@@ -24,6 +24,23 @@ def by_weight(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(sorted(notes, key=lambda note: weights.get(note.code, -1)))
 
 
+def differs(ahead_ms: int) -> tuple[Note, ...]:
+    """That the time of the api is not the judge's; nothing for 0."""
+    if not ahead_ms:
+        return ()
+    seconds = abs(ahead_ms) / 1000
+    zh, en = ("快", "ahead of") if ahead_ms > 0 else ("慢", "behind")
+    return (
+        Note(
+            "clock_skew",
+            "api",
+            f"api 的时钟比判定进程{zh} {seconds:.1f} 秒（数据年龄已按判定进程的时间计算）",
+            f"the clock of the api is {seconds:.1f} s {en} the judge's (ages go by the judge's)",
+            TIME_SERVER,
+        ),
+    )
+
+
 def skewed(who: str, ahead_ms: int) -> tuple[Note, ...]:
     """That the clock of the host of a part is wrong; nothing while it is right to a second."""
     if abs(ahead_ms) <= JUMP_MS:

@@ -80,13 +80,23 @@ def rule(
 
 class Shop:
     """Orders of every region, all the time but while it rests; `percent` of a region's payments
-    fail.
+    fail. ahead_ms: how far its host's clock is ahead; events and records carry that time. first: of
+    its partitions.
     """
 
-    def __init__(self, bootstrap: str, regions: list[str], partitions: int = 1) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        regions: list[str],
+        partitions: int = 1,
+        *,
+        first: int = 0,
+        ahead_ms: int = 0,
+    ) -> None:
         self.percent = dict.fromkeys(regions, 0)
         self.rests = False
-        self._partitions = partitions
+        self._partitions, self._first = partitions, first
+        self._ahead_ms = ahead_ms
         self._producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -105,15 +115,16 @@ class Shop:
         while not self._stop.wait(EVERY_S):
             if self.rests:
                 continue
-            ts = time.time_ns() // 1_000_000
+            ts = time.time_ns() // 1_000_000 + self._ahead_ms
             lines = [
                 json.dumps(self._order(region, i * 100 < percent * ORDERS, ts))
                 for region, percent in self.percent.items()
                 for i in range(ORDERS)
             ]
             self._messages += 1
-            at = self._messages % self._partitions
-            self._producer.send("orders", "\n".join(lines).encode(), partition=at)
+            at = self._first + self._messages % self._partitions
+            value = "\n".join(lines).encode()
+            self._producer.send("orders", value, partition=at, timestamp_ms=ts)
 
     def _order(self, region: str, fails: bool, ts: int) -> dict[str, Any]:
         self._sent += 1

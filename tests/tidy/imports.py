@@ -70,7 +70,13 @@ CORE = [
     *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
     *(f"streams/backtest{part}.py" for part in ("", "_chart", "_events", "_html", "_peers")),
     *(f"streams/backtest_{part}.py" for part in ("report", "rule", "score")),
-    *("api/board.py", "loadtest/people.py", "loadtest/plan.py", "loadtest/shape.py"),
+    *(
+        "api/board.py",
+        "api/judge_time.py",
+        "loadtest/people.py",
+        "loadtest/plan.py",
+        "loadtest/shape.py",
+    ),
     *("loadtest/faults.py", "loadtest/frames.py", "loadtest/storm.py", "loadtest/capacity.py"),
     *(
         "loadtest/result.py",
