@@ -19,8 +19,8 @@ from fenghuo.schemas.store import Store, StoreError, connect
 from fenghuo.streams import audit, kafka, lanes, places
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.limits import stated
-from fenghuo.streams.part_gather import coders
 from fenghuo.streams.places import Part
+from fenghuo.streams.taken import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
 SOURCES = tuple(topics.TOPIC_OF.values())

@@ -21,8 +21,8 @@ from fenghuo.schemas.warning import Transition
 from fenghuo.streams import places
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.judge import Judge, scopes_of
-from fenghuo.streams.part_gather import coders, is_due, terms
-from fenghuo.streams.taken import Taken
+from fenghuo.streams.taken import Taken, coders, terms
+from fenghuo.streams.turns import is_due
 
 LOG: Final = "recording"
 TICK_MS: Final = 1_000

@@ -5,7 +5,6 @@ the shadow lane's workers to their limit costs a real one the reading, not the c
 """
 
 import asyncio
-import hashlib
 import logging
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -17,11 +16,9 @@ from faust.types import TP
 from msgspec.structs import replace
 
 from fenghuo.schemas import letters, position, pulse, reading, skips, topics, visitors
-from fenghuo.schemas.campaign import Campaign, load
+from fenghuo.schemas.campaign import load
 from fenghuo.schemas.codec import Codec
-from fenghuo.schemas.coding import Coder
 from fenghuo.schemas.fetch import Fetch
-from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Source, Tally
 from fenghuo.schemas.settings import Settings
@@ -29,7 +26,8 @@ from fenghuo.streams import kafka, lanes, left, limits, metrics, places
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.heads import newest
 from fenghuo.streams.part import Part
-from fenghuo.streams.taken import Taken, Terms
+from fenghuo.streams.taken import Taken, coders, terms
+from fenghuo.streams.turns import in_turn, is_due
 from fenghuo.streams.users import Users
 
 LOG = logging.getLogger("fenghuo.gather")
@@ -37,48 +35,9 @@ Record = tuple[str, str, bytes | None, Sequence[tuple[str, bytes]]]
 """Topic, key, value, headers."""
 PENDING_MAX = 1_000_000
 """Rows a worker holds at most; then reading waits until they are published."""
-SAFE_MS = 5_000
-"""A partition's position is sent this often, behind the sketches of what lies before it: these
-change with every new user, and an older position only means to read a little more again.
-"""
-HEAD_MS = 1_000
-"""A partition in which nothing changed says so this often."""
 SKIPS_MS = 1_000
 """While a partition is stopped, it is asked this often whether somebody passed over the record."""
 STOPPED_CHARS = 300
-
-
-def coders(campaign: Campaign) -> dict[str, Coder]:
-    """The coder of each kind, for the labels and cuts of the campaign."""
-    return {kind: Coder(kind, campaign.labels, cuts(kind, campaign.cuts)) for kind in topics.KINDS}
-
-
-def terms(settings: Settings, campaign: Campaign) -> Terms:
-    """What the counting depends on; two workers with one fingerprint count alike."""
-    words = f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms}"
-    return Terms(
-        settings.lateness_ms,
-        settings.future_ms,
-        campaign.start_ms,
-        campaign.end_ms,
-        hashlib.sha256(words.encode()).hexdigest()[:16],
-    )
-
-
-def is_due(pending: int, quiet_ms: int, *, is_safe: bool) -> bool:
-    """Whether a source partition is published at a tick: it has news, or was not heard of for a
-    while. A safe tick leaves nobody out: a partition that fell silent could be passed over at
-    every one of them, and its users and its position would never be told.
-    """
-    return is_safe or pending > 0 or quiet_ms >= HEAD_MS
-
-
-def in_turn(number: int, of: int, before_ms: int, now_ms: int) -> bool:
-    """Whether the safe tick of this one of several partitions came after before_ms, up to now_ms.
-    They take turns: the sketches of all at once would hold viewers up for a quarter of a second.
-    """
-    phase_ms = SAFE_MS * number // of
-    return (now_ms - phase_ms) // SAFE_MS > (before_ms - phase_ms) // SAFE_MS
 
 
 class _Stopped(msgspec.Struct, frozen=True):

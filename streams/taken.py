@@ -1,11 +1,18 @@
 """What a counting of a source partition depends on besides its log, and what comes out of it."""
 
+import hashlib
+
 import msgspec
 
+from fenghuo.schemas import topics
+from fenghuo.schemas.campaign import Campaign
+from fenghuo.schemas.coding import Coder
 from fenghuo.schemas.gaps import NO_GAPS, Gaps
 from fenghuo.schemas.letters import Letter
+from fenghuo.schemas.measures import cuts
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Rows, Tally
+from fenghuo.schemas.settings import Settings
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -18,6 +25,23 @@ class Terms(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     fingerprint: str
+
+
+def coders(campaign: Campaign) -> dict[str, Coder]:
+    """The coder of each kind, for the labels and cuts of the campaign."""
+    return {kind: Coder(kind, campaign.labels, cuts(kind, campaign.cuts)) for kind in topics.KINDS}
+
+
+def terms(settings: Settings, campaign: Campaign) -> Terms:
+    """What the counting depends on; two workers with one fingerprint count alike."""
+    words = f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms}"
+    return Terms(
+        settings.lateness_ms,
+        settings.future_ms,
+        campaign.start_ms,
+        campaign.end_ms,
+        hashlib.sha256(words.encode()).hexdigest()[:16],
+    )
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -22,8 +22,8 @@ from fenghuo.streams.archive import (
     transition_block,
 )
 from fenghuo.streams.gather import Gather
-from fenghuo.streams.part_gather import coders, terms
 from fenghuo.streams.places import begin
+from fenghuo.streams.taken import coders, terms
 
 SECOND_MS = 1_000
 COMMON = {"region": "east", "channel": "app"}

@@ -12,7 +12,7 @@ from fenghuo.schemas.coding import Coder
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import part_gather
+from fenghuo.streams import taken
 from fenghuo.streams.archive import Pulses, late_block
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.places import begin
@@ -113,7 +113,7 @@ def test_another_lateness_counts_every_event_once_or_is_refused(
     ]
     table, found = Table(), list[Position]()
     for lateness_ms in (before_ms, after_ms):
-        terms = part_gather.terms(Settings(lateness_ms=lateness_ms), campaign())
+        terms = taken.terms(Settings(lateness_ms=lateness_ms), campaign())
         begun = begin(source_of("complaint"), found, (0, 2), terms)
         if begun.stopped:
             return

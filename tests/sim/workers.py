@@ -24,10 +24,10 @@ from fenghuo.streams import lanes
 from fenghuo.streams.archive import Block, Pulses, late_block, refused_block, transition_block
 from fenghuo.streams.gather import Gather
 from fenghuo.streams.judge import Judge
-from fenghuo.streams.part_gather import coders, is_due, terms
 from fenghuo.streams.part_judge import BOARD_MS
 from fenghuo.streams.places import begin
-from fenghuo.streams.taken import Taken
+from fenghuo.streams.taken import Taken, coders, terms
+from fenghuo.streams.turns import is_due
 from tests.laws.duty import campaign
 from tests.laws.river import fetch_of
 from tests.laws.table import Table

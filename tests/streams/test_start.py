@@ -17,15 +17,9 @@ from fenghuo.schemas.foreign import Foreign
 from fenghuo.schemas.position import Position
 from fenghuo.schemas.pulse import Head, Tally
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams.part_gather import (
-    HEAD_MS,
-    SAFE_MS,
-    coders,
-    in_turn,
-    is_due,
-    terms,
-)
 from fenghuo.streams.places import Begin, begin, choose, read
+from fenghuo.streams.taken import coders, terms
+from fenghuo.streams.turns import HEAD_MS, SAFE_MS, in_turn, is_due
 from fenghuo.streams.windows import NEVER_MS
 from tests.laws.duty import campaign
 from tests.laws.river import beginning, source_of
