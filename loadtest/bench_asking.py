@@ -240,12 +240,15 @@ def _span(campaign: bytes) -> str:
 
 
 async def ask(url: str, seconds: float) -> dict[str, Any]:
-    """Questions and pages for some seconds."""
+    """Questions and pages for some seconds, or until the first pages live."""
     client, asked = Client(url), questions()
     work = [asyncio.ensure_future(client.ask_on(asked)) for _ in range(ASKERS)]
     work.append(asyncio.ensure_future(client.open_on()))
     print("asking", flush=True)
     done, _ = await asyncio.wait(work, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    end_s = time.monotonic() + ANSWER_S
+    while not (done or client.pages_ms) and time.monotonic() < end_s:
+        await asyncio.sleep(0.1)
     for one in work:
         one.cancel()
     await asyncio.gather(*work, return_exceptions=True)
