@@ -85,6 +85,10 @@ def _own(topic: Topic, meant: Configs, alter: str) -> list[Note]:
             f"is cleaned by {configs['cleanup.policy']}, not {policy}",
         )
         notes.append(_note(topic, f"cleanup.policy={policy}", alter, zh=zh, en=en))
+    if policy == "compact" and (slow := _slow(configs)):
+        zh = "压实过慢，主题随时间增长，每次启动都要全部读取"
+        en = "is compacted too late: it grows with time, and a start reads all of it"
+        notes.append(_note(topic, ",".join(slow), alter, zh=zh, en=en))
     most = topics.MESSAGE_BYTES_MAX
     if int(configs.get("max.message.bytes", most)) < most:
         zh, en = "消息上限过小，发布会失败", "takes too small messages: publishing will fail"
@@ -94,6 +98,12 @@ def _own(topic: Topic, meant: Configs, alter: str) -> list[Note]:
         zh, en = "读不到代理时钟", "does not tell the broker's time"
         notes.append(_note(topic, f"message.timestamp.type={stamp}", alter, zh=zh, en=en))
     return notes
+
+
+def _slow(configs: Configs) -> list[str]:
+    """What a compacted topic should be set to, where it keeps more than it has to."""
+    kept = {name: value for name, value in topics.COMPACTED.items() if name in configs}
+    return [f"{name}={most}" for name, most in kept.items() if float(configs[name]) > float(most)]
 
 
 def _note(topic: Topic, setting: str, alter: str, *, zh: str, en: str) -> Note:

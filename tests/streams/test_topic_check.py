@@ -43,6 +43,8 @@ def test_topics_as_fenghuo_makes_them_are_well() -> None:
         ("complaints", "retention_bytes", "1073741824", "retention.bytes=-1"),
         ("positions", "cleanup_policy", "delete", "cleanup.policy=compact"),
         ("pulses", "cleanup_policy", "compact", "cleanup.policy=delete"),
+        ("users", "segment_bytes", "1073741824", "segment.bytes=16777216"),
+        ("skips", "min_cleanable_dirty_ratio", "0.5", "min.cleanable.dirty.ratio=0.1"),
         ("status", "max_message_bytes", "1048588", "max.message.bytes=8388608"),
         ("clock", "message_timestamp_type", "CreateTime", "message.timestamp.type=LogAppendTime"),
     ],
@@ -61,6 +63,22 @@ def test_a_setting_that_hurts_is_told_and_its_command_cures_it(
     assert re.search(r"[\u4e00-\u9fff]", note.zh)
     name, _, cured = cure.partition("=")
     assert check(found(as_made(topic, **{name: cured})), REAL, CAMPAIGN_MS, BROKER) == ()
+
+
+def test_a_compacted_topic_of_an_earlier_release_is_told_and_one_command_cures_it() -> None:
+    """It was made with Kafka's own: segments of a gigabyte or a week, which nobody compacts."""
+    kafkas = {
+        "segment_ms": "604800000",
+        "segment_bytes": "1073741824",
+        "min_cleanable_dirty_ratio": "0.5",
+        "max_compaction_lag_ms": "9223372036854775807",
+    }
+    (note,) = check(found(as_made("users", **kafkas)), REAL, CAMPAIGN_MS, BROKER)
+    setting = note.cure.rpartition(" ")[2]
+    assert dict(one.split("=") for one in setting.split(",")) == topics.COMPACTED
+
+    cured = {name.replace(".", "_"): value for name, value in topics.COMPACTED.items()}
+    assert check(found(as_made("users", **(kafkas | cured))), REAL, CAMPAIGN_MS, BROKER) == ()
 
 
 def test_an_own_topic_of_several_partitions_is_told() -> None:
