@@ -25,7 +25,7 @@ from fenghuo.schemas.measures import (
     quantile,
 )
 from fenghuo.schemas.store import wide_sum, wide_sums
-from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, of
+from fenghuo.schemas.tables import LATE_TABLE, PULSE_TABLE, of, refused_events
 from fenghuo.schemas.topics import TOPIC_OF
 
 POINTS_MAX = 2_000
@@ -197,9 +197,7 @@ def books_query(kind: str, span: Span, *, lane: Lane) -> Query:
     )
     refused = (
         "SELECT toInt64(0) AS `newest_ms`, toUInt64(0) AS `late`, sum(`events`) AS `refused` FROM"
-        f" (SELECT any(`count`) AS `events` FROM {of(REFUSED_TABLE, lane)}"
-        f" WHERE `topic` = %(topic)s"
-        f" GROUP BY {source})"
+        f" ({refused_events(lane, '`topic` = %(topic)s')})"
     )
     sql = f"SELECT {newest} FROM ({pulses} UNION ALL {late} UNION ALL {refused})"
     return sql, {"topic": TOPIC_OF[kind], **span.params()}

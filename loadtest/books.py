@@ -188,11 +188,10 @@ def _stored(store: Store, kind: str, lane: Lane) -> Totals:
     event = "log, topic, partition, `offset`, idx"
     once = ", ".join(f"any({name}) AS one_{name}" for name in sums)
     after = f"SELECT {event}, {once} FROM {late} WHERE cut = '' GROUP BY {event}"
-    refused = tables.of(tables.REFUSED_TABLE, lane)
-    letters = f"SELECT any(`count`) AS one FROM {refused} WHERE topic = %(topic)s GROUP BY {event}"
+    refused = tables.refused_events(lane, "`topic` = %(topic)s")
     total = Totals()
     for part in (accepted, after):
         (row,) = store.query(f"SELECT {added} FROM ({part})")
         total = total.plus(Totals(0, *(int(row[name] or 0) for name in sums)))
-    (row,) = store.query(f"SELECT sum(one) AS n FROM ({letters})", {"topic": TOPIC_OF[kind]})
+    (row,) = store.query(f"SELECT sum(`events`) AS n FROM ({refused})", {"topic": TOPIC_OF[kind]})
     return total.plus(Totals(0, int(row["n"])))

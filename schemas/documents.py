@@ -265,9 +265,9 @@ def _letter_headers() -> Tree:
     fields = (*msgspec.structs.fields(Source), *msgspec.structs.fields(Letter))
     whole = {field.name for field in fields if field.type is int}
     whole |= {"last_offset", "size"}
-    sample = Letter(Source("", "", 0), 0, 0, REASONS[0], "", 0, b"")
+    sample = Letter(Source("", "", 0), 0, 0, REASONS[0], "", 0, b"", form=0)
     names = [name for name, _ in letters.to_record(sample)[1]]
-    more = {"count": 2, "rows": "0-1", "last_offset": 1, "size": 1, "hash": "0"}
+    more = {"form": 1, "count": 2, "rows": "0-1", "last_offset": 1, "size": 1, "hash": "0"}
     every = letters.to_record(msgspec.structs.replace(sample, **more))[1]
     properties: Tree = {name: {"type": "string"} for name, _ in every}
     for name in whole.intersection(properties):

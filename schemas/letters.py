@@ -24,6 +24,11 @@ Headers = Sequence[tuple[str, bytes | None]]
 REPLAY_HEADER = "fenghuo-replay"
 LETTER_BYTES_MAX = 64 << 10
 """Most refused bytes that a letter keeps: with its headers it fits a topic of Kafka's default."""
+FORM = 1
+"""How letters are made of a message: 0 (the first release) was one for each event, 1 is few for
+many. A message that is read again after an upgrade has letters of both: those of the highest form
+count, and they alone.
+"""
 _MARK = re.compile(rb"([0-9]{1,18})/([0-9]{1,18}|[0-9,-]{3,56000})")
 
 
@@ -55,6 +60,7 @@ class Letter(msgspec.Struct, frozen=True):
     """sha256 of all that was refused, where data are the first of it only."""
     origin_rows: str = ""
     """The events of origin, when there are several."""
+    form: int = FORM
 
     @property
     def key(self) -> tuple[Source, int, int]:
@@ -105,6 +111,8 @@ def to_record(letter: Letter) -> tuple[bytes, list[tuple[str, bytes]]]:
     }
     if letter.origin is not None:
         headers[REPLAY_HEADER] = mark((letter.origin[0], letter.origin_rows or letter.origin[1]))
+    if letter.form:
+        headers["form"] = letter.form
     if letter.count != 1:
         headers["count"] = letter.count
     more = {"rows": letter.rows, "last_offset": letter.last_offset}
@@ -141,6 +149,7 @@ def from_record(value: bytes | None, headers: Headers) -> Letter:
             _whole(found.get("size")),
             found.get("sha256", ""),
             origin_rows,
+            int(found.get("form", 0)),
         )
     except KeyError as error:
         raise ValueError(

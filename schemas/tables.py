@@ -66,8 +66,11 @@ REFUSED_COLUMNS: Final = (
     ("record_ms", "Int64"),
     ("bytes", "UInt32"),
     ("count", "UInt64 DEFAULT 1"),
+    ("form", "UInt8 DEFAULT 0"),
 )
-"""A row stands for `count` events of one message with one reason; `bytes` are theirs together."""
+"""A row stands for `count` events of one message with one reason; `bytes` are theirs together. Of
+the rows of a message those of the highest form count (`refused_events`).
+"""
 TRANSITION_COLUMNS: Final = (
     ("campaign", "String"),
     ("log", "String"),
@@ -147,6 +150,26 @@ TABLES: Final = (
         "campaign, log, rule, scope, seq",
     ),
 )
+
+
+def refused_events(lane: Lane, where: str, told: str = "''") -> str:
+    """SQL for what was refused, message by message (log, topic, partition, offset): how many
+    `events`, each letter once and of the highest form only; and the largest of `told`, a text of
+    each row.
+    """
+    message = "`log`, `topic`, `partition`, `offset`"
+    letters = (
+        f"SELECT {message}, `form`, any(`count`) AS `one`, max({told}) AS `said`"
+        f" FROM {of(REFUSED_TABLE, lane)} WHERE {where} GROUP BY {message}, `idx`, `form`"
+    )
+    forms = (
+        f"SELECT {message}, `form`, sum(`one`) AS `sum`, max(`said`) AS `text`"
+        f" FROM ({letters}) GROUP BY {message}, `form`"
+    )
+    return (
+        f"SELECT {message}, argMax(`sum`, `form`) AS `events`, argMax(`text`, `form`) AS `told`"
+        f" FROM ({forms}) GROUP BY {message}"
+    )
 
 
 def ddl(lane: Lane = REAL) -> tuple[str, ...]:

@@ -233,6 +233,7 @@ def refused_block(letters: Sequence[Letter]) -> Block:
             "record_ms": np.array([letter.record_ms for letter in letters], np.int64),
             "bytes": np.array([letter.whole_size for letter in letters], np.uint32),
             "count": np.array([letter.count for letter in letters], np.uint64),
+            "form": np.array([letter.form for letter in letters], np.uint8),
         },
     )
 

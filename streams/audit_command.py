@@ -191,10 +191,10 @@ def _stored(
         for part, row in rows(sql):
             if row["offset"] < ends[part]:
                 late[part][row["offset"], row["idx"]] = (row["second_ms"], row["e"], row["f"])
-    sql = _REFUSED.format(table=tables.of(tables.REFUSED_TABLE, lane))
-    for part, row in rows(sql):
+    future = "if(`reason` = 'time_future', `detail`, '')"
+    for part, row in rows(tables.refused_events(lane, "`log` = %(log)s", future)):
         if row["offset"] < ends[part]:
-            refused[part][row["offset"]] = row["e"]
+            refused[part][row["offset"]] = row["events"]
             limit_ms = stated(row["told"])
             if limit_ms is not None:
                 limits[part][row["offset"]] = limit_ms
@@ -218,13 +218,6 @@ _LATE = """
 SELECT `topic`, `partition`, `offset`, idx,
     any(second_ms) AS second_ms, any(events) AS e, any({fen}) AS f
 FROM {table} WHERE `log` = %(log)s AND cut = '' GROUP BY `topic`, `partition`, `offset`, idx
-"""
-_REFUSED = """
-SELECT `topic`, `partition`, `offset`, sum(events) AS e, max(said) AS told FROM (
-    SELECT `topic`, `partition`, `offset`, idx, any(`count`) AS events,
-        max(if(reason = 'time_future', detail, '')) AS said
-    FROM {table} WHERE `log` = %(log)s GROUP BY `topic`, `partition`, `offset`, idx)
-GROUP BY `topic`, `partition`, `offset`
 """
 
 

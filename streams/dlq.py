@@ -1,34 +1,59 @@
 """`fenghuo dlq`: dead letters listed, and replayed so that each counts once."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import aiokafka
+from aiokafka.errors import MessageSizeTooLargeError
 
 from fenghuo.schemas import reading, topics
+from fenghuo.schemas.campaign import load
+from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import SHADOW, Lane
-from fenghuo.schemas.letters import REPLAY_HEADER, Letter, from_record
+from fenghuo.schemas.letters import LETTER_BYTES_MAX, REPLAY_HEADER, Letter, from_record
 from fenghuo.schemas.marks import SHADOW_HEADER, is_shadow
+from fenghuo.schemas.pulse import Source
+from fenghuo.schemas.reading import Record
 from fenghuo.schemas.settings import Settings
 from fenghuo.streams import kafka
+from fenghuo.streams.taken import coders
+from fenghuo.streams.whole_letters import whole
 
 SHOWN_BYTES = 120
 PLACE_CHARS = 60
 
 
+def newest_form(found: Iterable[Letter]) -> list[Letter]:
+    """Each letter once, in this order; of a message those of the highest form."""
+    known: dict[Any, Letter] = {}
+    forms: dict[tuple[Source, int], int] = {}
+    for letter in found:
+        message = letter.source, letter.offset
+        forms[message] = max(letter.form, forms.get(message, 0))
+        known.setdefault((letter.key, letter.form), letter)
+    return [one for one in known.values() if one.form == forms[one.source, one.offset]]
+
+
 async def _letters(settings: Settings) -> list[Letter]:
-    """Every letter of the lane once, in the order of the topic."""
-    found: dict[Any, Letter] = {}
+    """Every letter of the lane."""
     refused = topics.of(topics.REFUSED, settings.lane)
-    async for record in reading.records(settings.kafka, refused):
-        letter = FOREIGN.read(refused, record.offset, from_record, record.value, record.headers)
-        if letter is not None:
-            found.setdefault(letter.key, letter)
-    return list(found.values())
+    return newest_form(
+        [
+            letter
+            async for record in reading.records(settings.kafka, refused)
+            if (letter := _letter(refused, record))
+        ]
+    )
+
+
+def _letter(topic: str, record: Record) -> Letter | None:
+    return FOREIGN.read(topic, record.offset, from_record, record.value, record.headers)
 
 
 def show(settings: Settings, *, limit: int, reason: str | None, as_json: bool) -> int:
@@ -71,8 +96,9 @@ def replay(settings: Settings, *, reason: str | None, source: str | None, as_jso
         print(f"{sent} letters sent again; what was counted before is refused as already_replayed")
         if cut:
             print(
-                f"{cut} letters hold only the beginning of what was refused: send these again"
-                " from where they came; `fenghuo dlq list` names their places"
+                f"{cut} letters cannot be sent again: they keep only the beginning of what was"
+                " refused, and the log does not have the rest any more, or no topic takes it;"
+                " `fenghuo dlq list` names their places"
             )
     return 0
 
@@ -83,7 +109,7 @@ async def _existing(settings: Settings) -> list[Letter]:
 
 
 async def _replay(settings: Settings, reason: str | None, source: str | None) -> tuple[int, int]:
-    """How many letters were sent again, and how many are not whole and so were not."""
+    """How many letters were sent again, and how many could not be, for nobody has all of them."""
     log = await kafka.prepare(settings)
     chosen: dict[Any, Letter] = {}
     for letter in await _letters(settings):
@@ -95,27 +121,31 @@ async def _replay(settings: Settings, reason: str | None, source: str | None) ->
             and (source is None or place.startswith(f"{source}/"))
         ):
             chosen.setdefault((letter.source, letter.first), letter)
-    whole = [letter for letter in chosen.values() if can_replay(letter)]
+    campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+    codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
     producer = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, max_request_size=topics.MESSAGE_BYTES_MAX
+        bootstrap_servers=settings.kafka,
+        compression_type="gzip",  # the largest message a topic takes has room for no more headers
+        max_request_size=topics.MESSAGE_BYTES_MAX + LETTER_BYTES_MAX,
     )
     await producer.start()
+    sent = 0
     try:
-        for letter in whole:
-            await producer.send_and_wait(
-                letter.source.topic,
-                letter.data,
-                partition=letter.source.partition,
-                headers=_headers(letter, settings.lane),
-            )
+        for letter in chosen.values():
+            data = await whole(settings.kafka, letter, codecs)
+            if data is None:
+                continue
+            with contextlib.suppress(MessageSizeTooLargeError):
+                await producer.send_and_wait(
+                    letter.source.topic,
+                    data,
+                    partition=letter.source.partition,
+                    headers=_headers(letter, settings.lane),
+                )
+                sent += 1
     finally:
         await producer.stop()
-    return len(whole), len(chosen) - len(whole)
-
-
-def can_replay(letter: Letter) -> bool:
-    """Whether its bytes are all that was refused, and mean events: a batch's do not."""
-    return not letter.is_cut and letter.reason != "unreadable"
+    return sent, len(chosen) - sent
 
 
 def _headers(letter: Letter, lane: Lane) -> list[tuple[str, bytes]]:

@@ -48,9 +48,9 @@ def tallies(store: Store, lane: Lane, campaign: Campaign, log: str) -> dict[Sour
         for row in store.query(_PAID.format(table=pulses, late=late), within):
             paid = {str(row["region"]): (int(row["paid"]), int(row["fen"]))}
             add(kind, row, Tally(by_region=paid))
-    refused = tables.of(tables.REFUSED_TABLE, lane)
-    for row in store.query(_REFUSED.format(table=refused), known):
-        add(topics.KIND_OF[str(row["topic"])], row, Tally(refused=int(row["events"])))
+    messages = tables.refused_events(lane, _OLDER)
+    for row in store.query(_REFUSED.format(messages=messages), known):
+        add(topics.KIND_OF[str(row["topic"])], row, Tally(refused=int(row["refused"])))
     return found
 
 
@@ -138,10 +138,8 @@ SELECT `log`, `partition`, k1 AS region, sum(p) AS paid, {wide_sum("f")} AS fen 
 WHERE second_ms >= %(from_ms)s AND second_ms < %(to_ms)s AND p > 0
 GROUP BY `log`, `partition`, k1
 """
-_REFUSED = f"""
-SELECT `log`, `topic`, `partition`, sum(e) AS events FROM (
-    SELECT `log`, `topic`, `partition`, any(`count`) AS e FROM {{table}} WHERE {_OLDER}
-    GROUP BY `log`, `topic`, `partition`, `offset`, idx)
+_REFUSED = """
+SELECT `log`, `topic`, `partition`, sum(`events`) AS refused FROM ({messages})
 GROUP BY `log`, `topic`, `partition`
 """
 

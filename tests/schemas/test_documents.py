@@ -154,9 +154,9 @@ def test_headers_of_a_letter_fit_their_schema(
     schema = DOCUMENT["components"]["messages"]["Letter"]["headers"]
 
     Draft7Validator(schema).validate({name: value.decode() for name, value in headers})
-    assert set(schema["required"]) == {name for name, _ in headers}
+    assert {*schema["required"], "form"} == {name for name, _ in headers}
     optional = {REPLAY_HEADER, RUN_HEADER, SHADOW_HEADER}
-    optional |= {"count", "rows", "last_offset", "size", "sha256"}
+    optional |= {"form", "count", "rows", "last_offset", "size", "sha256"}
     assert set(schema["properties"]) == {*schema["required"], *optional}
 
 

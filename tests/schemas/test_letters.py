@@ -26,6 +26,7 @@ LETTER = Letter(
     detail="Expected `int` >= 0 - at `$.amount_fen`",
     record_ms=1_794_326_400_999,
     data=b'{"amount_fen":-1}',
+    form=0,
 )
 
 
@@ -47,6 +48,7 @@ LETTER = Letter(
         st.none() | st.integers(0, 2**62),
         st.sampled_from(("", "0" * 64)),
         st.just(""),
+        st.integers(0, 3),
     )
 )
 def test_a_letter_reads_back_as_it_was_written(letter: Letter) -> None:

@@ -2,6 +2,7 @@
 and nobody sends its bytes again as if they were events.
 """
 
+import asyncio
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from fenghuo.schemas.fetch import Fetch, Unreadable
 from fenghuo.schemas.letters import Letter
 from fenghuo.schemas.pulse import Source
 from fenghuo.streams.audit import Ledger
-from fenghuo.streams.dlq import can_replay
+from fenghuo.streams.whole_letters import whole
 from tests.laws.river import codec_of
 from tests.laws.test_codec_laws import SAMPLES
 
@@ -40,7 +41,7 @@ def test_the_books_have_a_record_that_was_passed_over_as_one_refused_event() -> 
     assert sum(second.events for second in ledger.seconds.values()) == 2
 
 
-def test_only_letters_that_are_whole_events_are_sent_again() -> None:
-    assert can_replay(LETTER)
-    assert not can_replay(replace(LETTER, size=70_000, hash="ab"))
-    assert not can_replay(replace(LETTER, reason="unreadable", last_offset=9, count=4))
+def test_a_whole_letter_is_sent_as_it_is_and_a_batch_is_not() -> None:
+    assert asyncio.run(whole("nowhere:1", LETTER, {})) == LETTER.data
+    lost = replace(LETTER, reason="unreadable", last_offset=9, count=4)
+    assert asyncio.run(whole("nowhere:1", lost, {})) is None
