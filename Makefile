@@ -17,10 +17,11 @@ $(STAMP): requirements.lock pyproject.toml deploy/venv.sh
 demo: install
 	$(BIN)/fenghuo up --demo
 
-# everything, fast tests first
+# everything, fast tests first; a browser's tests in a process of their own, for Playwright keeps its event loop
 test: install parts check
 	$(BIN)/pytest -q -n 2 --ignore=tests/tidy -m "not real and not browser and not slow"
-	$(BIN)/pytest -q -m "real or browser or slow"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "(real or slow) and not browser"
+	$(BIN)/pytest -q -m browser
 
 # looks, changes nothing; the link gives mypy the import name
 check: install

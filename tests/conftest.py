@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[], str | None]] = {
 }
 # Fast tests first, browser tests last: Playwright keeps the event loop of the thread for itself.
 SLOW_MARKS = ("slow", "real", "browser")
-SLOW_TIMEOUT_S = 180
+SLOW_TIMEOUT_S = 400
 
 # One profile for every property, whatever CI or the environment says: the same examples each
 # time, and no limit on time, for a busy machine is no defect.

@@ -78,7 +78,7 @@ def levels(
     path = folder / "suite.yml"
     path.write_text(yaml.safe_dump(suite, width=1000, sort_keys=False))
     command = (tool("promtool"), "test", "rules", str(path))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     told = done.stdout + done.stderr
     found = [
         {(rule, scope): int(float(level)) for rule, scope, level in _LEVEL.findall(got)}

@@ -20,7 +20,7 @@ from tests.parts.clickhouse import clickhouse as clickhouse_part
 from tests.parts.kafka import kafka as kafka_part
 from tests.parts.process import Process
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(500)]
 
 DISK_BYTES = 96 << 20
 

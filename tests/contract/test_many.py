@@ -18,7 +18,7 @@ from tests.laws.test_codec_laws import SAMPLES
 from tests.parts import kafka as kafka_part
 from tests.parts.process import Process
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(400)]
 
 EACH = 500
 PARTITIONS = 4

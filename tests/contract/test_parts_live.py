@@ -29,7 +29,7 @@ from tests.parts import kafka as kafka_part
 from tests.parts import tansu as tansu_part
 from tests.parts.process import Process
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(500)]
 
 PARTS = ("gather", "judge", "archive")
 SETTLED_S_MAX = 90

@@ -167,7 +167,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_both_detectors_are_at_the_same_level_at_every_tick(world: World) -> None:
@@ -198,7 +198,7 @@ SPIKE = "05001000000", "05555500000", "05555511110"
 """What Prometheus cannot tell: blue under a spike, before blue's own hold. Then the machine."""
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(500)
 def test_both_detectors_follow_the_examples(tmp_path: Path) -> None:
     rule = Rule(
         id="stairs",

@@ -27,7 +27,7 @@ from tests.parts.process import Process
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("schemas", "alerts", "streams", "api", "loadtest", "deploy")
 NOBODY = 65_534
-PATIENCE_S = 150
+PATIENCE_S = 240
 CALM = 5
 """So many looks in a row at which all is well."""
 

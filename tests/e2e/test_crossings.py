@@ -52,7 +52,7 @@ def test_a_red_from_before_the_crossing_is_not_taken_for_it() -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 # kafka-python leaves refused sockets to the garbage collector
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_every_crossing_is_graded_and_seen_on_the_stream(

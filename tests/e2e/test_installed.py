@@ -42,7 +42,7 @@ def machine() -> Iterator[Path]:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(700)
 def test_what_the_runbook_installs_is_up_and_an_incident_reaches_the_receiver(
     need: Callable[[str], None], machine: Path
 ) -> None:
@@ -56,7 +56,7 @@ def test_what_the_runbook_installs_is_up_and_an_incident_reaches_the_receiver(
         env=os.environ | {"PYTHONPATH": str(installed.ROOT)},
         capture_output=True,
         text=True,
-        timeout=450,
+        timeout=650,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ from tests.e2e.river import River
 from tests.e2e.shadow_run import stored
 from tests.parts.kafka import Kafka, kafka
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(500)]
 
 WATCHDOG_MS = 3_000
 SETTLED_S_MAX = 90

@@ -24,7 +24,7 @@ def test_a_record_is_accounted_for_in_letters_of_bounded_number_and_size(seed: i
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_nobody_dies_and_every_good_event_counts(
     need: Callable[[str], None], tmp_path: Path
 ) -> None:
