@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml deploy/venv.sh
 demo: install
 	$(BIN)/fenghuo up --demo
 
-# everything, fast tests first; a browser's tests in a process of their own, for Playwright keeps its event loop
+# everything, fast tests first; those of a browser by themselves: Playwright keeps its event loop
 test: install parts check
 	$(BIN)/pytest -q -n 2 --ignore=tests/tidy -m "not real and not browser and not slow"
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "(real or slow) and not browser"
