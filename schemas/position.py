@@ -41,6 +41,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """The broker's id of the topic, "" if it tells none: a topic made anew has another."""
     weights: tuple[tuple[int, int], ...] = ()
     """(second, weight) of the seconds that were open at `offset`, by what lies before it."""
+    sealed: int = 0
+    """The offset at which reading went on behind deleted records and open seconds were given up."""
 
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""

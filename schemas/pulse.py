@@ -109,6 +109,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     stopped: str | None = None
     """Why this partition is not read any further, at next_offset; the others go on."""
     skew_ms: int = 0
+    sealed: int = 0
+    """The offset at which reading went on behind deleted records and open seconds were given up."""
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -143,6 +145,15 @@ def encode(head: Head, rows: Rows) -> list[bytes]:
     """
     cuts = range(0, max(len(rows), 1), ROWS_MAX)
     return [_frame(head, rows.only(slice(start, start + ROWS_MAX))) for start in cuts]
+
+
+def head_of(data: bytes) -> Head:
+    """The head of a frame; its rows are not looked at. Raises PulseError."""
+    try:
+        metadata = pa.ipc.read_schema(pa.py_buffer(data)).metadata or {}
+        return msgspec.json.decode(metadata[b"head"], type=Head)
+    except (pa.ArrowException, OSError, KeyError, ValueError, msgspec.MsgspecError) as error:
+        raise PulseError(f"not a frame of pulses: {str(error)[:300]}") from error
 
 
 def decode(data: bytes, stamps: Sequence[str] | None = None) -> tuple[Head, Rows]:

@@ -65,6 +65,12 @@ class Books(msgspec.Struct, frozen=True):
     log_fen: int
     accepted_fen: int
     late_fen: int
+    begins: int = 0
+    """The first offset there is."""
+    counted_from: int = 0
+    """What lies before is held against gather's own books (see shortened)."""
+    missing: int = 0
+    """Offsets that were deleted before anybody read them: in no book."""
 
     @property
     def closed(self) -> bool:
@@ -100,10 +106,12 @@ class Ledger:
         future_ms: int,
         limits: Mapping[int, int] | None = None,
         skips: Container[int] = (),
+        newest_ms: int | None = None,
     ) -> None:
         """limits: what letters state. Where a record carries its producer's time, which event lies
         in the future is not in the log: a letter is believed if its own limit bears it out. skips:
-        offsets that were passed over by hand, each one refused event whatever is in it.
+        offsets that were passed over by hand, each one refused event whatever is in it. newest_ms:
+        the newest event time before what will be read.
         """
         self.topic = topic
         self.partition = partition
@@ -116,7 +124,7 @@ class Ledger:
         self._future_ms = future_ms
         self._limits = limits or {}
         self._skips = skips
-        self._newest_ms: int | None = None
+        self._newest_ms = newest_ms
         self._replayed: set[tuple[int, int]] = set()
 
     @property
@@ -354,6 +362,9 @@ def report(books: Sequence[Books], differences: Sequence[Difference]) -> dict[st
                 "late": book.late,
                 "refused": book.refused,
                 "open": book.open,
+                "begins": book.begins,
+                "counted_from": book.counted_from,
+                "missing": book.missing,
                 "fen": {"log": book.log_fen, "accepted": book.accepted_fen, "late": book.late_fen},
             }
             for book in books

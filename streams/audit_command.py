@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fenghuo.schemas import pulse, reading, skips, tables, topics
-from fenghuo.schemas.campaign import load
+from fenghuo.schemas.campaign import Campaign, load
 from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.foreign import FOREIGN
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.pulse import Source
+from fenghuo.schemas.pulse import Head, Source
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.store import Store, StoreError, connect
-from fenghuo.streams import audit, kafka, lanes, places
+from fenghuo.streams import audit, kafka, lanes, places, shortened
 from fenghuo.streams.audit import Key, Ledger, Stored
 from fenghuo.streams.limits import stated
 from fenghuo.streams.places import Part
+from fenghuo.streams.shortened import Recorded
 from fenghuo.streams.taken import coders
 
 CLOSED, DIFFERS, CANNOT_TELL = 0, 1, 2
@@ -55,27 +56,24 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
     log = await kafka.prepare(settings)
     count = await kafka.partitions_of(settings.kafka, SOURCES)
     parts = [(topic, partition) for topic in SOURCES for partition in range(count[topic])]
-    ends = await reading.bounds(settings.kafka, parts)
-    for (topic, partition), (first, _) in ends.items():
-        if first > 0:
-            raise CannotTell(
-                f"{topic}/{partition} begins at offset {first}: what was before is gone"
-            )
+    bounds = await reading.bounds(settings.kafka, parts)
     store = await asyncio.to_thread(connect, settings.store_login)
     deadline = time.monotonic() + wait_s
     logs = await _logs(settings, log, parts)
-    await _gathered(settings, logs, {part: end for part, (_, end) in ends.items()}, deadline)
-    await _archived(settings, deadline)
+    ends = {part: end for part, (_, end) in bounds.items()}
+    await _gathered(settings, logs, ends, deadline)
     campaign = load(settings.campaign, settings.rehearsal_start_ms or None)
+    begun = await _begun(settings, campaign, logs, {part: bounds[part][0] for part in parts})
+    ends |= {part: max(ends[part], below.offset) for part, below in begun.items()}
+    await _archived(settings, deadline)
     codecs = {kind: Codec(coder) for kind, coder in coders(campaign).items()}
     books, differences = [], []
-    held = await asyncio.to_thread(
-        _stored, store, settings.lane, logs, {part: end for part, (_, end) in ends.items()}
-    )
+    held = await asyncio.to_thread(_stored, store, settings.lane, logs, ends)
     topic = topics.of(topics.SKIPS, settings.lane)
     passed = await skips.read(reading.records(settings.kafka, topic), topic)
     after = await reading.bounds(settings.kafka, parts)
     for part in parts:
+        below = begun.get(part)
         ledger = Ledger(
             *part,
             codecs[topics.KIND_OF[part[0]]],
@@ -83,13 +81,49 @@ async def _audit(settings: Settings, wait_s: int) -> dict[str, Any]:
             future_ms=settings.future_ms,
             limits=held[part].limits,
             skips=passed.get(Source(logs[part], *part), {}),
+            newest_ms=below.head.frontier_ms if below else None,
         )
-        await _read(settings, ledger, ends[part][1])
-        found = audit.compare(ledger, held[part], growing=after[part] != ends[part])
+        await _read(settings, ledger, below.offset if below else 0, ends[part])
+        growing = after[part][1] != ends[part]
+        found = (
+            shortened.compare(ledger, held[part], below, growing=growing)
+            if below
+            else audit.compare(ledger, held[part], growing=growing)
+        )
         books.append(found[0])
         differences += found[1]
     store.close()
+    for (topic, partition), (first, _) in (await reading.bounds(settings.kafka, parts)).items():
+        if first > bounds[topic, partition][0]:
+            raise CannotTell(
+                f"records of {topic}/{partition} below {first} were deleted meanwhile: ask again"
+            )
     return audit.report(books, differences)
+
+
+async def _begun(
+    settings: Settings, campaign: Campaign, logs: Mapping[Part, str], firsts: Mapping[Part, int]
+) -> dict[Part, Recorded]:
+    """What is on record of the partitions whose first records are gone."""
+    wanted = {Source(logs[part], *part): first for part, first in firsts.items() if first > 0}
+    if not wanted:
+        return {}
+    topic = topics.of(topics.PULSES, settings.lane)
+    heads: dict[Source, Head] = {}
+    async for record in reading.records(settings.kafka, topic):
+        head = FOREIGN.read(topic, record.offset, pulse.head_of, record.value or b"")
+        if head is None or head.next_offset < wanted.get(head.source, head.next_offset + 1):
+            continue
+        known = heads.get(head.source)
+        if known is None or shortened.supersedes(head, known):
+            heads[head.source] = head
+    for source in wanted.keys() - heads.keys():
+        raise CannotTell(f"{source} begins at offset {wanted[source]}, and no head says what was")
+    span_ms = (campaign.start_ms, campaign.end_ms)
+    return {
+        (source.topic, source.partition): Recorded(wanted[source], head, span_ms)
+        for source, head in heads.items()
+    }
 
 
 async def _logs(settings: Settings, log: str, parts: Sequence[Part]) -> dict[Part, str]:
@@ -149,9 +183,9 @@ async def _archived(settings: Settings, deadline: float) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _read(settings: Settings, ledger: Ledger, end: int) -> None:
-    """Enter the lane's records of one partition below `end`."""
-    found = reading.fetches(settings.kafka, ledger.topic, ledger.partition, first=0, end=end)
+async def _read(settings: Settings, ledger: Ledger, first: int, end: int) -> None:
+    """Enter the lane's records of one partition from `first` to before `end`."""
+    found = reading.fetches(settings.kafka, ledger.topic, ledger.partition, first=first, end=end)
     async with contextlib.aclosing(found):
         async for fetch in found:
             mine = lanes.only(fetch, settings.lane)
@@ -227,6 +261,13 @@ def _print(result: Mapping[str, Any]) -> None:
         name = f"{book['topic']}/{book['partition']}"
         counts = [book[part] for part in ("log", "accepted", "late", "refused", "open")]
         print(_line(name, *counts, book["fen"]["log"]))
+        if book["begins"]:
+            print(
+                f"  the log begins at {book['begins']} and is counted again from "
+                f"{book['counted_from']}; before that the store is held against gather's own books"
+            )
+        if book["missing"]:
+            print(f"  {book['missing']} offsets were deleted unread: they are in no book")
     for d in result["differences"]:
         second = "" if d["second_ms"] is None else f" second {d['second_ms']}"
         first, last = d["offsets"]

@@ -82,7 +82,7 @@ class Gather:
         self.next_offset = start.offset
         self.tally = start.tally
         self.gaps = start.gaps
-        self._life = start.life
+        self._life, self._sealed = start.life, start.sealed
         self._codec = codec
         self._terms = terms
         self._epoch = start.epoch
@@ -293,6 +293,7 @@ class Gather:
             *self.limits.since(mark.offset),
             *(self.gaps, self._life),
             tuple(one for one in mark.weights if one[0] >= open_ms and one[1]),
+            self._sealed,
         )
 
     def _in_time(

@@ -331,6 +331,7 @@ class GatherPart(Part):
             taken.gaps,
             stopped.reason if stopped else None,
             self.clock.skew_ms,
+            taken.position.sealed,
         )
         key, late = str(source), taken.late
         topic = self._named(topics.PULSES)

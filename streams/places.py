@@ -173,6 +173,7 @@ def _behind_gap(place: Position, head: Head | None, first: int) -> Position:
         floor_ms=floor_ms,
         tally=tally,
         gaps=gaps.plus(read_to, first),
+        sealed=offset,
     )
 
 
