@@ -17,11 +17,10 @@ $(STAMP): requirements.lock pyproject.toml deploy/venv.sh
 demo: install
 	$(BIN)/fenghuo up --demo
 
-# everything, fast tests first; those of a browser by themselves: Playwright keeps its event loop
+# everything, fast tests first; those of real parts one at a time, for some measure the machine
 test: install parts check
 	$(BIN)/pytest -q -n 2 --ignore=tests/tidy -m "not real and not browser and not slow"
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "(real or slow) and not browser"
-	$(BIN)/pytest -q -m browser
+	$(BIN)/pytest -q -m "real or browser or slow"
 
 # looks, changes nothing; the link gives mypy the import name
 check: install

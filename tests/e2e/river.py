@@ -116,7 +116,7 @@ class River:
     def run(self, *command: str) -> tuple[int, str]:
         """Run a `fenghuo` command to its end: exit code and what it printed."""
         running = self.begin(*command)
-        out, err = running.communicate(timeout=300)
+        out, err = running.communicate(timeout=600)
         return running.returncode, out if running.returncode == 0 or out.strip() else err
 
     def audit(self) -> tuple[int, dict[str, Any]]:

@@ -43,6 +43,9 @@ amount_fen = { number = "fen" }
 """
 
 
+STARTED_S_MAX = 90
+
+
 class World:
     """Both lanes on one broker and one store, and the load tester beside them."""
 
@@ -187,15 +190,23 @@ def test_what_does_not_reach_the_store_is_missed_by_the_proof(world: World) -> N
     assert any(problem.startswith("store: ") for problem in run.proof.problems)
 
 
+def accepted(world: World) -> int:
+    """Events of all kinds that the page shows."""
+    return sum(kind["accepted"] for kind in world.real.get("api/v1/status")["kinds"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_with_what_was_measured(world: World, number: signal.Signals) -> None:
     command = world.command("--rate", "300", "--seconds", "600", "--json")
+    before, deadline = accepted(world), time.monotonic() + STARTED_S_MAX
     env = {**os.environ, **world.real.env}
     process = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        time.sleep(9)
+        while accepted(world) == before and process.poll() is None:
+            assert time.monotonic() < deadline, world.real.logs()
+            time.sleep(0.2)
         process.send_signal(number)
         out, said = process.communicate(timeout=60)
     finally:

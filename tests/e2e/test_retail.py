@@ -20,7 +20,7 @@ from tests.parts.clickhouse import clickhouse as clickhouse_part
 from tests.parts.kafka import kafka as kafka_part
 from tests.parts.tansu import tansu as tansu_part
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1_200)]
 SET = "online-retail-uci"
 COLUMNS = ("events", "paid", "paid_amount_fen", "cancelled")
 
@@ -129,7 +129,7 @@ def test_with_everything_killed(need: Callable[[str], None], tmp_path: Path) -> 
         river.kill("archive")
         river.parts["gather-3"].stop()
         river.kill("gather")
-        out, err = sending.communicate(timeout=300)
+        out, err = sending.communicate(timeout=900)
         assert sending.returncode == 0, err
         assert json.loads(out)["acknowledged"] == 370_931
         check(river)
