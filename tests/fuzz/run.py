@@ -136,11 +136,11 @@ def river(folder: Path) -> Iterator[River]:
         yield made
 
 
-def storm(made: River, seed: int, seconds: float) -> Sent:
-    """Send for so long; fails when a part dies."""
+def storm(made: River, seed: int, seconds: float, *, hostile: int = 0) -> Sent:
+    """Send for so long, and at least so many hostile records; fails when a part dies."""
     pids = {name: part.pid for name, part in made.parts.items()}
     sender, begun = Storm(made.env["FENGHUO_KAFKA"], seed), time.monotonic()
-    while time.monotonic() - begun < seconds:
+    while time.monotonic() - begun < seconds or sender.sent.hostile.total() < hostile:
         sender.round()
         living = {name: part.pid for name, part in made.parts.items() if part.alive()}
         assert living == pids, f"seed {seed}, after {sender.sent}: {made.logs()}"

@@ -31,6 +31,6 @@ def test_nobody_dies_and_every_good_event_counts(
     need("kafka")
     need("clickhouse")
     with run.river(tmp_path) as made:
-        sent = run.storm(made, seed=7, seconds=20)
-        assert sent.hostile.total() > 0  # how many goes by the machine
+        sent = run.storm(made, seed=7, seconds=20, hostile=101)
+        assert sent.hostile.total() > 100
         run.check(made, sent)
