@@ -17,10 +17,12 @@ $(STAMP): requirements.lock pyproject.toml deploy/venv.sh
 demo: install
 	$(BIN)/fenghuo up --demo
 
-# everything, fast tests first; those of real parts one at a time, for some measure the machine
+# everything, fast tests first; those of real parts mostly wait, so there are more than cores
+REAL := -n 3 --dist loadfile --no-loadscope-reorder
 test: install parts check
 	$(BIN)/pytest -q -n 2 --ignore=tests/tidy -m "not real and not browser and not slow"
-	$(BIN)/pytest -q -m "real or browser or slow"
+	$(BIN)/pytest -q $(REAL) -m "(real or slow) and not browser"
+	$(BIN)/pytest -q -m browser
 
 # looks, changes nothing; the link gives mypy the import name
 check: install
@@ -38,7 +40,7 @@ sim: install
 
 # every rate, delay and peer side by side in one run: make bench ARGS=--quick (see deploy/bench)
 bench: install parts
-	$(BIN)/python -m fenghuo.loadtest.bench $(ARGS)
+	$(BIN)/python -m tests.bench.bench $(ARGS)
 
 # the shipped adaptive ladder over labelled series: found, delay, false alarms (deploy/backtest.md)
 judge: install

@@ -16,26 +16,29 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from fenghuo.api import errors, limits, routes
-from fenghuo.api.board import Latest
-from fenghuo.api.connection import IDLE_S, Connection, Waiting
-from fenghuo.api.crowd import Crowd, Known
-from fenghuo.api.door import HEAD_BYTES_MAX
-from fenghuo.api.feed import Feed
-from fenghuo.api.in_force import InForce
+from fenghuo.api import errors, routes
+from fenghuo.api.campaign_watch import InForce
+from fenghuo.api.door import limits
+from fenghuo.api.door.connection import IDLE_S, Connection, Waiting
+from fenghuo.api.door.door import HEAD_BYTES_MAX
+from fenghuo.api.door.outer import Outer
+from fenghuo.api.history.stores import Stores
+from fenghuo.api.live.feed import Feed
+from fenghuo.api.live.follower import BoardSource, Reader, Told
+from fenghuo.api.live.users import Crowd, Known
 from fenghuo.api.metrics import Metrics
-from fenghuo.api.outer import Outer
 from fenghuo.api.pages import Pages
-from fenghuo.api.reader import BoardSource, Reader, Told
-from fenghuo.api.stores import Stores
-from fenghuo.schemas import addresses, hosts, store, topics
-from fenghuo.schemas.broker_clock import BrokerClock
-from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_reload import CampaignFile
+from fenghuo.api.view.latest import Latest
+from fenghuo.schemas import addresses, hosts
+from fenghuo.schemas.campaign.campaign import Campaign
+from fenghuo.schemas.campaign.reload import CampaignFile
 from fenghuo.schemas.hosts import Hosts
+from fenghuo.schemas.log.broker_clock import BrokerClock
 from fenghuo.schemas.notes import skewed
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.warning import Transition
+from fenghuo.schemas.store import port as store
+from fenghuo.schemas.wire import topics
+from fenghuo.schemas.wire.warning import Transition
 
 LOG = logging.getLogger(__name__)
 STREAM = "/api/v1/stream"

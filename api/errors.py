@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fenghuo.schemas.store import StoreError
+from fenghuo.schemas.store.port import StoreError
 
 LOG = logging.getLogger(__name__)
 VALUE_CHARS_MAX = 80

@@ -9,19 +9,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fenghuo.alerts.rules import score_of
-from fenghuo.api.board import Latest
-from fenghuo.api.crowd import Known
-from fenghuo.api.feed import Feed
-from fenghuo.api.in_force import InForce
-from fenghuo.api.reader import BoardSource
-from fenghuo.schemas.broker_clock import BrokerClock
-from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.campaign_parts import OUTSIDE
+from fenghuo.alerts.judging.decide import score_of
+from fenghuo.api.campaign_watch import InForce
+from fenghuo.api.live.feed import Feed
+from fenghuo.api.live.follower import BoardSource
+from fenghuo.api.live.users import Known
+from fenghuo.api.view.latest import Latest
+from fenghuo.schemas.campaign.campaign import Campaign
+from fenghuo.schemas.campaign.parts import OUTSIDE
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.metrics import ForeignRecords, HostClocks, in_lane
-from fenghuo.schemas.status import Board
-from fenghuo.schemas.warning import Transition
+from fenghuo.schemas.log.broker_clock import BrokerClock
+from fenghuo.schemas.metric_names import ForeignRecords, HostClocks, in_lane
+from fenghuo.schemas.wire.status import Board
+from fenghuo.schemas.wire.warning import Transition
 
 _BOOKS: Mapping[str, tuple[str, str]] = {
     "accepted": ("fenghuo_accepted_events", "Events counted, from the judge's books."),

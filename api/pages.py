@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fenghuo.api.errors import ApiError, shown
-from fenghuo.api.feed import accepts_gzip
+from fenghuo.api.live.feed import accepts_gzip
 
 STATIC = Path(__file__).resolve().parent / "static"
 BYTES_MAX = 4_000_000

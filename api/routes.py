@@ -10,19 +10,20 @@ from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from fenghuo.api import runbook, stored
-from fenghuo.api.answers import Answers
-from fenghuo.api.board import Latest
-from fenghuo.api.campaign_view import playbook_view
-from fenghuo.api.crowd import Known
+from fenghuo.api import runbook
+from fenghuo.api.campaign_watch import InForce
 from fenghuo.api.errors import ApiError, bad_parameter, shown
-from fenghuo.api.history import Span
-from fenghuo.api.in_force import InForce
+from fenghuo.api.history import stored
+from fenghuo.api.history.answers import Answers
+from fenghuo.api.history.query import Span
+from fenghuo.api.history.shared import Shared
+from fenghuo.api.history.stores import Stores
+from fenghuo.api.live.users import Known
 from fenghuo.api.metrics import Metrics
 from fenghuo.api.pages import Pages
-from fenghuo.api.shared import Shared
-from fenghuo.api.stores import Stores
-from fenghuo.api.whole_numbers import encoded
+from fenghuo.api.view.campaign_view import playbook_view
+from fenghuo.api.view.latest import Latest
+from fenghuo.api.view.whole_numbers import encoded
 from fenghuo.schemas.settings import Settings
 
 READY_AGE_MS_MAX = 5_000

@@ -39,7 +39,7 @@ install() {
   .venv/bin/python -m pip install --quiet --requirement requirements.lock
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
   echo "compiling what sees every event (some seconds, once)"
-  .venv/bin/python -c "import fenghuo.streams.part_gather"
+  .venv/bin/python -c "import fenghuo.streams.gather.worker"
   touch .venv/stamp
 }
 

@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Protocol
 
-from fenghuo.loadtest import books as accounts
-from fenghuo.loadtest import census as logs
-from fenghuo.loadtest import crew, proof, verdict
-from fenghuo.loadtest.books import Books
-from fenghuo.loadtest.census import Census, CensusError, Place
-from fenghuo.loadtest.expect import Expectation
-from fenghuo.loadtest.live import Live
-from fenghuo.loadtest.observe import Observer
-from fenghuo.loadtest.plan import BatchIterator
-from fenghuo.loadtest.producer import Job
-from fenghuo.loadtest.result import Produced, Proof, Run, Told, Watched
+from fenghuo.loadtest.books import books as accounts
+from fenghuo.loadtest.books import census as logs
+from fenghuo.loadtest.books.books import Books
+from fenghuo.loadtest.books.census import Census, CensusError, Place
+from fenghuo.loadtest.plan.plan import BatchIterator
+from fenghuo.loadtest.proof import proof
+from fenghuo.loadtest.send import crew
+from fenghuo.loadtest.send.producer import Job
+from fenghuo.loadtest.verdict import verdict
+from fenghuo.loadtest.verdict.expect import Expectation
+from fenghuo.loadtest.verdict.result import Produced, Proof, Run, Told, Watched
+from fenghuo.loadtest.watch.live import Live
+from fenghuo.loadtest.watch.observe import Observer
 from fenghuo.schemas.lane import REAL, SHADOW, Lane
-from fenghuo.schemas.topics import TOPIC_OF
+from fenghuo.schemas.wire.topics import TOPIC_OF
 
 QUIET_S: Final = 15.0
 """How long a run waits for what came before it to be counted and stored."""

@@ -6,6 +6,9 @@ Compiled when their module is imported, for the types given, and remembered on d
 above both. The first import on a machine takes seconds, each later one milliseconds.
 """
 
+# Compiled: numba infers the types, the signatures stand in the decorators.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, no-check-untyped-defs
+
 import hashlib
 import os
 from collections.abc import Callable
@@ -48,12 +51,17 @@ def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 @cache
 def _folder(sources: Path) -> str:
-    """Where what is compiled from these sources is kept. Its name tells their contents: numba looks
-    at the file of a function alone, not at the constants and helpers that come from others.
+    """Where what is compiled from these sources is kept. Its name tells the contents of their layer
+    and of this one: numba looks at the file of a function alone, not at the constants and helpers
+    that come from others.
     """
-    mark = hashlib.sha256()
-    for folder in sorted({sources, Path(__file__).parent}):
-        for path in sorted(folder.glob("*.py")):
+    mark, here = hashlib.sha256(), Path(__file__).parent
+    house = here.parent
+    layer = (
+        house / sources.relative_to(house).parts[0] if sources.is_relative_to(house) else sources
+    )
+    for folder in sorted({layer, here}):
+        for path in sorted(folder.rglob("*.py")):
             mark.update(path.read_bytes())
     kept = sources / "__pycache__" / f"compiled-{mark.hexdigest()[:16]}"
     try:

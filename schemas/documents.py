@@ -9,18 +9,23 @@ from typing import Any, Final
 
 import msgspec
 
-from fenghuo.schemas import coding, letters, measures, status, topics
-from fenghuo.schemas.batch import REASONS
-from fenghuo.schemas.events import EVENT_BYTES_MAX, EVENT_OF, EVENTS_PER_MESSAGE_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds import measures
+from fenghuo.schemas.kinds.events import (
+    EVENT_BYTES_MAX,
+    EVENT_OF,
+    EVENTS_PER_MESSAGE_MAX,
+    TS_MIN_MS,
+)
 from fenghuo.schemas.lane import SHADOW
-from fenghuo.schemas.letters import REPLAY_HEADER, Letter
-from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
-from fenghuo.schemas.position import Position
-from fenghuo.schemas.pulse import Head, Source
+from fenghuo.schemas.records.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.skips import Skip
-from fenghuo.schemas.status import Board
-from fenghuo.schemas.warning import Transition
+from fenghuo.schemas.wire import letters, status, topics
+from fenghuo.schemas.wire.letters import REASONS, REPLAY_HEADER, Letter
+from fenghuo.schemas.wire.position import Position
+from fenghuo.schemas.wire.pulse import Head, Source
+from fenghuo.schemas.wire.skips import Skip
+from fenghuo.schemas.wire.status import Board
+from fenghuo.schemas.wire.warning import Transition
 
 Tree = dict[str, Any]
 
@@ -212,7 +217,7 @@ def _message(topic: str, content: str, payload: Tree) -> Tree:
 def _event_frame(kind: str) -> Tree:
     """One Arrow record batch of events, as the list of rows it stands for."""
     fields = _properties(kind)
-    labels = dict.fromkeys((*measures.DIMENSIONS[kind], *coding.FLAGS[kind]))
+    labels = dict.fromkeys((*measures.DIMENSIONS[kind], *measures.FLAGS[kind]))
     values = {"order": ("amount_fen",), "traffic": ("latency_ms", "count")}.get(kind, ())
     needed = ["dt", "code", *(name for name in values if name != "count")]
     rows: Tree = {

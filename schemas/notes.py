@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fenghuo.schemas.clock import JUMP_MS
-from fenghuo.schemas.status import Note
+from fenghuo.schemas.wire.status import Note
 
 TIME_SERVER = "let all hosts follow one time server (chrony, ntpd)"
 WEIGHT = (

@@ -9,20 +9,20 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from fenghuo.alerts import scoring
-from fenghuo.alerts.scoring import Conduct, Track
-from fenghuo.schemas.campaign import Campaign
-from fenghuo.schemas.codec import Codec
-from fenghuo.schemas.fetch import Fetch
-from fenghuo.schemas.pulse import Head, Source
+from fenghuo.alerts.backtest import spans
+from fenghuo.alerts.backtest.spans import Conduct, Track
+from fenghuo.schemas.campaign.campaign import Campaign
+from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.topics import TOPIC_OF
-from fenghuo.schemas.warning import Transition
-from fenghuo.streams import places
-from fenghuo.streams.gather import Gather
-from fenghuo.streams.judge import Judge, scopes_of
-from fenghuo.streams.taken import Taken, coders, terms
-from fenghuo.streams.turns import is_due
+from fenghuo.schemas.wire.pulse import Head, Source
+from fenghuo.schemas.wire.topics import TOPIC_OF
+from fenghuo.schemas.wire.warning import Transition
+from fenghuo.streams.decode.codec import Codec
+from fenghuo.streams.gather import places
+from fenghuo.streams.gather.gather import Gather
+from fenghuo.streams.gather.taken import Taken, coders, terms
+from fenghuo.streams.gather.turns import is_due
+from fenghuo.streams.judge.judge import Judge, scopes_of
 
 LOG: Final = "recording"
 TICK_MS: Final = 1_000
@@ -62,7 +62,7 @@ def judge_events(
         _, moved = judge.grade(now_ms, 0)
         _note(moves, moved)
     return {
-        (rule.id, scope): scoring.conduct(
+        (rule.id, scope): spans.conduct(
             Track(begin_ms, now_ms + tick_ms, tuple(moves[rule.id, scope])), rule.flapping
         )
         for rule in campaign.rules
@@ -94,7 +94,7 @@ def _ticks(records: Iterable[Recorded], tick_ms: int) -> Iterator[tuple[int, lis
 
 
 class _River:
-    """Gather over one partition of each kind; see streams/part_gather.py."""
+    """Gather over one partition of each kind; see streams/gather/worker.py."""
 
     def __init__(self, campaign: Campaign, settings: Settings) -> None:
         rules = terms(settings, campaign)

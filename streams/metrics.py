@@ -12,9 +12,9 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, make_wsgi_app
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fenghuo.schemas.broker_clock import BrokerClock
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.metrics import ForeignRecords, HostClocks, in_lane
+from fenghuo.schemas.log.broker_clock import BrokerClock
+from fenghuo.schemas.metric_names import ForeignRecords, HostClocks, in_lane
 from fenghuo.streams.bounded import Bounded
 
 READ = Counter("fenghuo_read_messages", "messages read from the source topics", ["kind"])

@@ -20,13 +20,16 @@ import mode
 from faust.sensors.monitor import Monitor
 from faust.types import TP
 
-from fenghuo.schemas import addresses, reading, topics
-from fenghuo.schemas.broker_clock import BrokerClock
-from fenghuo.schemas.fetch import Fetch
+from fenghuo.schemas import addresses
+from fenghuo.schemas.log import reading
+from fenghuo.schemas.log.broker_clock import BrokerClock
+from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
-from fenghuo.streams import kafka, metrics
-from fenghuo.streams.transport import FETCH_WAIT_MS, START_S_MAX, BatchTransport, die
+from fenghuo.schemas.wire import topics
+from fenghuo.schemas.wire.topics import MESSAGE_BYTES_MAX
+from fenghuo.streams import metrics
+from fenghuo.streams.transport import kafka
+from fenghuo.streams.transport.faust import FETCH_WAIT_MS, START_S_MAX, BatchTransport, die
 
 STOP_S_MAX = 3.0
 """A part that has not stopped by then just ends: nothing that counts depends on a clean stop."""

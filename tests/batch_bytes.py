@@ -8,7 +8,7 @@ import cramjam
 import msgspec
 from crc32c import crc32c
 
-from fenghuo.schemas.letters import Headers
+from fenghuo.schemas.wire.letters import Headers
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)

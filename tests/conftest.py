@@ -26,8 +26,7 @@ PARTS: dict[str, Callable[[], str | None]] = {
     "clickhouse": clickhouse_part.missing,
     "chromium": chromium_part.missing,
 }
-# Fast tests first, browser tests last: Playwright keeps the event loop of the thread for itself.
-SLOW_MARKS = ("slow", "real", "browser")
+SLOW_MARKS = {"slow", "real", "browser"}
 SLOW_TIMEOUT_S = 400
 
 # One profile for every property, whatever CI or the environment says: the same examples each
@@ -92,16 +91,20 @@ def _need(name: str) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _slowness(item) and not item.get_closest_marker("timeout"):
+        if _place(item) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
-    items.sort(key=_slowness)
+    items.sort(key=_place)
 
 
-def _slowness(item: pytest.Item) -> int:
-    return max(
-        (SLOW_MARKS.index(m.name) + 1 for m in item.iter_markers() if m.name in SLOW_MARKS),
-        default=0,
-    )
+def _place(item: pytest.Item) -> int:
+    """Fast tests first, browser tests last: Playwright keeps the event loop of the thread for
+    itself. Those that take minutes (e2e) come before the others of real parts, so that no worker of
+    pytest-xdist is left alone with one in the end.
+    """
+    marks = SLOW_MARKS & {mark.name for mark in item.iter_markers()}
+    if "browser" in marks:
+        return 3
+    return (1 if "/e2e/" in item.path.as_posix() else 2) if marks else 0
 
 
 def pytest_report_header() -> list[str]:

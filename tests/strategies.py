@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from fenghuo.schemas.events import FIELDS
+from fenghuo.schemas.kinds.events import FIELDS
 
 Event = dict[str, Any]
 KINDS = ("order", "traffic", "complaint")

@@ -1,9 +1,9 @@
 // The wall: one stream in, one picture out. Builds the panels once, then only changes text.
 
-import { attr, h, text } from "./dom.js";
-import { clock, duration } from "./format.js";
-import { ages } from "./freshness.js";
-import { keyOf } from "./outlook.js";
+import { attr, h, text } from "./lib/dom.js";
+import { clock, duration } from "./lib/format.js";
+import { ages } from "./live/freshness.js";
+import { keyOf } from "./lib/outlook.js";
 import { books } from "./panels/books.js";
 import { gmv } from "./panels/gmv.js";
 import { header } from "./panels/header.js";
@@ -12,11 +12,11 @@ import { recent } from "./panels/recent.js";
 import { regions } from "./panels/regions.js";
 import { traffic } from "./panels/traffic.js";
 import { warnings } from "./panels/warnings.js";
-import { follow, start } from "./past.js";
-import { playbook } from "./playbook.js";
-import { said } from "./said.js";
-import { Stream } from "./stream.js";
-import { choose, fill, WORDS } from "./words.js";
+import { follow, start } from "./live/past.js";
+import { playbook } from "./lib/playbook.js";
+import { said } from "./lib/said.js";
+import { Stream } from "./live/stream.js";
+import { choose, fill, WORDS } from "./words/words.js";
 
 const REDRAW_MS = 250;
 const HISTORY_MS = 60_000;

@@ -6,17 +6,16 @@ import math
 import random
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from fenghuo.api.board import Latest
-from fenghuo.schemas.campaign import Campaign, load
-from fenghuo.schemas.campaign_parts import Adaptive, Early, Ladder, Rule
+from fenghuo.api.view.latest import Latest
+from fenghuo.schemas.campaign.campaign import Campaign, load
+from fenghuo.schemas.campaign.parts import Adaptive, Early, Ladder, Rule
+from fenghuo.schemas.kinds.measures import KINDS
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.measures import KINDS
-from fenghuo.schemas.status import (
+from fenghuo.schemas.wire.status import (
     SCHEMA,
     Board,
     Books,
@@ -26,9 +25,10 @@ from fenghuo.schemas.status import (
     RegionView,
     Verdict,
 )
-from fenghuo.schemas.warning import State, Transition
+from fenghuo.schemas.wire.warning import State, Transition
+from tests.paths import CAMPAIGN
 
-FILE = Path(__file__).resolve().parents[2] / "deploy" / "campaigns" / "double11.toml"
+FILE = CAMPAIGN
 START_MS = 1_794_398_400_000  # 2026-11-11 20:00 in China
 WARM_S = 420
 """The rehearsal began this long before the first board."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fenghuo.schemas import store
 from fenghuo.schemas.lane import LANES
-from fenghuo.schemas.store_socket import socket_path
-from fenghuo.schemas.tables import ddl
+from fenghuo.schemas.store import port as store
+from fenghuo.schemas.store.socket import socket_path
+from fenghuo.schemas.store.tables import ddl
 from tests.api.server import wait_for
 
 
@@ -18,7 +18,7 @@ from tests.api.server import wait_for
 def chdb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A chdb folder whose owner is ended with the session."""
     folder: Path = tmp_path_factory.mktemp("store")
-    command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", str(folder)]
+    command = [sys.executable, "-m", "fenghuo.schemas.store.owner", str(folder)]
     owner = subprocess.Popen(command)
     try:
         wait_for(socket_path(folder).exists, 30)

@@ -15,13 +15,13 @@ from fastapi import FastAPI
 from msgspec.structs import replace
 
 from fenghuo.api import app as api
-from fenghuo.api.board import Latest
-from fenghuo.api.feed import Feed
-from fenghuo.api.stores import Stores
+from fenghuo.api.history.stores import Stores
+from fenghuo.api.live.feed import Feed
+from fenghuo.api.view.latest import Latest
 from fenghuo.schemas.lane import REAL, Lane
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store import StoreError
-from fenghuo.schemas.store_faults import Fault
+from fenghuo.schemas.store.faults import Fault
+from fenghuo.schemas.store.port import StoreError
 from tests.api import boards
 from tests.api.boards import FakeSource
 

@@ -10,15 +10,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fenghuo.api import app as api
-from fenghuo.api import stores as stores_module
-from fenghuo.api.board import Latest
 from fenghuo.api.errors import ApiError
-from fenghuo.api.stores import Stores
+from fenghuo.api.history import stores as stores_module
+from fenghuo.api.history.stores import Stores
+from fenghuo.api.view.latest import Latest
 from fenghuo.schemas.lane import LANES, REAL, Lane
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store import StoreError
-from fenghuo.schemas.store_faults import Fault
-from fenghuo.schemas.topics import KINDS
+from fenghuo.schemas.store.faults import Fault
+from fenghuo.schemas.store.port import StoreError
+from fenghuo.schemas.wire.topics import KINDS
 from tests.api import boards
 from tests.api.boards import START_MS, FakeSource, board, campaign
 from tests.api.server import NoStore, make_app

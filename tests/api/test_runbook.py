@@ -2,20 +2,19 @@
 
 import re
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import yaml
 
-from fenghuo.alerts.prometheus import RULES_PATH, files
+from fenghuo.alerts.prometheus.files import RULES_PATH, files
 from fenghuo.api.runbook import rendered
-from fenghuo.schemas.campaign import load
+from fenghuo.schemas.campaign.campaign import load
 from tests.api.boards import FakeSource
 from tests.api.test_routes import Client, visit
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CAMPAIGN = load(ROOT / "deploy/campaigns/double11.toml")
 
 

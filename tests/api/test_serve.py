@@ -17,8 +17,8 @@ from fenghuo.schemas.settings import Settings, environment
 from tests.api.boards import FILE
 from tests.api.server import wait_for
 from tests.parts.process import free_port
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVE = (
     "import os; from fenghuo.api.app import serve; from fenghuo.schemas.settings import read;"
     "serve(read(os.environ))"

@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaProducer
 
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.store_socket import socket_path
+from fenghuo.schemas.store.socket import socket_path
 from tests.parts.kafka import Kafka
 from tests.parts.process import Process
 from tests.parts.tansu import Tansu
@@ -40,7 +40,7 @@ class Broker(NamedTuple):
         """New topics that take large messages."""
         from aiokafka.admin import NewTopic
 
-        from fenghuo.streams import kafka
+        from fenghuo.streams.transport import kafka
 
         async def make() -> None:
             client = await kafka.admin(self.bootstrap)
@@ -83,7 +83,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 def chdb() -> Iterator[str]:
     """An owner of a folder that this session started, and ends."""
     with tempfile.TemporaryDirectory(prefix="fenghuo-chdb-") as folder:
-        command = [sys.executable, "-m", "fenghuo.schemas.store_chdb", folder]
+        command = [sys.executable, "-m", "fenghuo.schemas.store.owner", folder]
         owner = Process("chdb", command, Path(folder) / "owner.log")
         try:
             owner.start()

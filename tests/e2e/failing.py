@@ -9,10 +9,11 @@ from typing import Any, Self
 import msgspec
 from kafka import KafkaProducer
 
-from fenghuo.schemas import reading, status, topics
+from fenghuo.schemas.log import reading
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.status import Board, Verdict
-from fenghuo.schemas.warning import Transition
+from fenghuo.schemas.wire import status, topics
+from fenghuo.schemas.wire.status import Board, Verdict
+from fenghuo.schemas.wire.warning import Transition
 
 EVERY_S = 0.1
 ORDERS = 10

@@ -15,10 +15,10 @@ from typing import Any, Self
 
 from tests.parts.host_clock import HostClock
 from tests.parts.process import Process, free_port
+from tests.paths import ROOT
 
 PARTS = ("gather", "judge", "archive", "api")
 READY_S_MAX = 60
-ROOT = Path(__file__).resolve().parents[2]
 REPLAYS = ROOT / "deploy" / "campaigns" / "replays.toml"
 
 
@@ -70,7 +70,7 @@ class River:
         """Start a part; `gather-2` is a second gather worker."""
         kind, clock = name.partition("-")[0], self.clocks.get(name)
         if name not in self.parts:
-            words = ("fenghuo.streams", "run", kind)
+            words = ("fenghuo.deploy", "run", kind)
             command = clock.command(*words) if clock else [sys.executable, "-m", *words]
             self.parts[name] = Process(name, command, self.folder / f"{name}.log", self.env)
         self.parts[name].start()
@@ -106,7 +106,7 @@ class River:
     def begin(self, *command: str) -> subprocess.Popen[str]:
         """Begin a `fenghuo` command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "fenghuo.streams", *command],
+            [sys.executable, "-m", "fenghuo.deploy", *command],
             env={**os.environ, **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

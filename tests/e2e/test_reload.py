@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from fenghuo.alerts.removed import REMOVED
-from fenghuo.schemas.campaign import parse
-from fenghuo.schemas.campaign_reload import COUNTED_ANEW
+from fenghuo.alerts.judging.removed import REMOVED
+from fenghuo.schemas.campaign.campaign import parse
+from fenghuo.schemas.campaign.reload import COUNTED_ANEW
 from fenghuo.schemas.level import Level
 from tests.e2e import failing
 from tests.e2e.failing import Shop, unrepeated
+from tests.e2e.load.shadow_run import stored
 from tests.e2e.river import River
-from tests.e2e.shadow_run import stored
 from tests.parts.tansu import tansu as tansu_part
 
 pytestmark = [

@@ -11,10 +11,10 @@ from itertools import islice
 
 import numpy as np
 
-from fenghuo.schemas import letters
-from fenghuo.schemas.fetch import Fetch
-from fenghuo.schemas.letters import Letter
-from fenghuo.streams.gather import Gather
+from fenghuo.schemas.records.fetch import Fetch
+from fenghuo.schemas.wire import letters
+from fenghuo.schemas.wire.letters import Letter
+from fenghuo.streams.gather.gather import Gather
 from tests.fuzz.hostile import Draw, drawn
 from tests.laws.river import TERMS, beginning, codec_of, source_of
 from tests.strategies import START_MS

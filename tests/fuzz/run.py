@@ -17,11 +17,12 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
-from fenghuo.schemas.topics import MESSAGE_BYTES_MAX
-from tests.e2e.river import ROOT, River
+from fenghuo.schemas.wire.topics import MESSAGE_BYTES_MAX
+from tests.e2e.river import River
 from tests.fuzz.hostile import GOOD_REGION, Draw, drawn, frame, order, text
 from tests.parts.clickhouse import clickhouse
 from tests.parts.kafka import kafka
+from tests.paths import ROOT
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 PARTITIONS = 4

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fenghuo.schemas.events import SECOND_WEIGHT_MAX, TS_MIN_MS
-from fenghuo.schemas.measures import BASE_CUTS, LATENCY_BOUNDS_MS
+from fenghuo.schemas.kinds.events import SECOND_WEIGHT_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds.measures import BASE_CUTS, LATENCY_BOUNDS_MS
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Event, Record
 
 Series = tuple[str, str, str]

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fenghuo.schemas.codec import Codec
-from fenghuo.schemas.coding import Coder
-from fenghuo.schemas.fetch import Fetch
 from fenghuo.schemas.lane import REAL, Lane
-from fenghuo.schemas.letters import REPLAY_HEADER, Headers, mark
-from fenghuo.schemas.marks import SHADOW_HEADER
-from fenghuo.schemas.position import Position
-from fenghuo.schemas.pulse import EPOCH_SHIFT, Rows, Source, Tally
-from fenghuo.schemas.rows import parse
-from fenghuo.schemas.topics import TOPIC_OF
-from fenghuo.streams import lanes
-from fenghuo.streams.gather import Gather
-from fenghuo.streams.taken import Taken, Terms
-from fenghuo.streams.windows import NEVER_MS
+from fenghuo.schemas.records.fetch import Fetch
+from fenghuo.schemas.records.marks import SHADOW_HEADER
+from fenghuo.schemas.wire.letters import REPLAY_HEADER, Headers, mark
+from fenghuo.schemas.wire.position import Position
+from fenghuo.schemas.wire.pulse import EPOCH_SHIFT, Rows, Source, Tally
+from fenghuo.schemas.wire.rows import parse
+from fenghuo.schemas.wire.topics import TOPIC_OF
+from fenghuo.streams.counting.windows import NEVER_MS
+from fenghuo.streams.decode.codec import Codec
+from fenghuo.streams.decode.codes import Coder
+from fenghuo.streams.gather import lanes
+from fenghuo.streams.gather.gather import Gather
+from fenghuo.streams.gather.taken import Taken, Terms
 from tests.laws.model import CUTS, Counted, Series, Values
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Record
 

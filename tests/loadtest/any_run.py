@@ -6,7 +6,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 from hypothesis import strategies as st
 
-from fenghuo.loadtest.result import Produced, Proof, Run, Verdict, Watched
+from fenghuo.loadtest.verdict.result import Produced, Proof, Run, Verdict, Watched
 from tests.loadtest.runs import histogram
 
 HOSTILE = "<script src=x>\"'&</section>"

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fenghuo.loadtest.ledger import Latencies
-from fenghuo.loadtest.result import (
+from fenghuo.loadtest.send.ledger import Latencies
+from fenghuo.loadtest.verdict.result import (
     Acknowledged,
     Fates,
     Hop,
@@ -20,7 +20,7 @@ from fenghuo.loadtest.result import (
     Totals,
     Watched,
 )
-from fenghuo.loadtest.verdict import judge
+from fenghuo.loadtest.verdict.verdict import judge
 
 ALL = Totals(10_000, 10_000, 1_000, 123_456)
 START_MS = 1_794_000_000_000

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from fenghuo.loadtest.wire import FIELDS, Slot, misfit
-from fenghuo.schemas import events
+from fenghuo.schemas.kinds import events
 
 ORDER = '{"order_id":"o","user_id":"u","category":"c","amount_fen":1,"status":"paid","payment":"p"'
 TRAFFIC = '{"system":"s","action":"a","status":200,"latency_ms":1,"user_id":"u"'

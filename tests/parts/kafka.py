@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.parts.process import Process, answers_kafka, free_port
+from tests.paths import ROOT
 
-LIBS = Path(__file__).resolve().parents[2] / ".parts/kafka/libs"
+LIBS = ROOT / ".parts/kafka/libs"
 READY_S_MAX = 90
 HEAP = "512m"
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from fenghuo.schemas import documents, frame, letters, topics
-from fenghuo.schemas.batch import REASONS
-from fenghuo.schemas.coding import FLAGS
-from fenghuo.schemas.events import EVENT_OF
-from fenghuo.schemas.letters import REPLAY_HEADER, Letter
-from fenghuo.schemas.marks import RUN_HEADER, SHADOW_HEADER
-from fenghuo.schemas.measures import columns
-from fenghuo.schemas.pulse import Source
+from fenghuo.schemas import documents
+from fenghuo.schemas.kinds.events import EVENT_OF
+from fenghuo.schemas.kinds.measures import FLAGS, columns
+from fenghuo.schemas.records.marks import RUN_HEADER, SHADOW_HEADER
+from fenghuo.schemas.wire import letters, topics
+from fenghuo.schemas.wire.letters import REASONS, REPLAY_HEADER, Letter
+from fenghuo.schemas.wire.pulse import Source
+from fenghuo.streams.decode.arrow import frame
 
 COMMON = {"event_id": "e1", "ts": 1_760_000_000_000, "region": "east"}
 EVENTS: dict[str, dict[str, Any]] = {

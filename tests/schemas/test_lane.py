@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.schemas import tables, topics
-from fenghuo.schemas.campaign import load
+from fenghuo.schemas.campaign.campaign import load
 from fenghuo.schemas.lane import LANES, REAL, SHADOW
 from fenghuo.schemas.settings import Settings
-from fenghuo.streams import kafka
+from fenghuo.schemas.store import tables
+from fenghuo.schemas.wire import topics
+from fenghuo.streams.transport import kafka
+from tests import paths
 
-CAMPAIGNS = sorted((Path(__file__).resolve().parents[2] / "deploy" / "campaigns").glob("*.toml"))
+CAMPAIGNS = sorted(paths.CAMPAIGNS.glob("*.toml"))
 
 
 def test_lanes_share_only_the_source_topics() -> None:

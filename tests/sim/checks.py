@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fenghuo.schemas.pulse import Head, Source, Tally
-from fenghuo.schemas.status import Board
-from fenghuo.schemas.topics import KIND_OF
-from fenghuo.schemas.warning import Transition
-from tests.laws.duty import campaign, plain
+from fenghuo.schemas.wire.pulse import Head, Source, Tally
+from fenghuo.schemas.wire.status import Board
+from fenghuo.schemas.wire.topics import KIND_OF
+from fenghuo.schemas.wire.warning import Transition
+from tests.laws.judge.duty import campaign, plain
 from tests.laws.model import Counted, count
 from tests.laws.river import rows_by_second
 from tests.sim.feed import Place

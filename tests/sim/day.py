@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fenghuo.schemas.lane import REAL, SHADOW, Lane
-from fenghuo.schemas.status import Board
-from tests.laws.table import Table
+from fenghuo.schemas.wire.status import Board
+from tests.laws.archive.table import Table
 from tests.sim import checks
 from tests.sim.feed import Feed, Place, moments
 from tests.sim.workers import ArchiveWorker, Broker, Died, Dies, GatherWorker, JudgeWorker

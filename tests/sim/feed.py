@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from fenghuo.schemas.topics import TOPIC_OF
+from fenghuo.schemas.wire.topics import TOPIC_OF
 from tests.strategies import (
     BROKEN,
     LABELS,

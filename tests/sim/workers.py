@@ -11,26 +11,26 @@ from typing import Any
 
 import msgspec
 
-from fenghuo.schemas import letters, position, pulse, status, topics
-from fenghuo.schemas.codec import Codec
 from fenghuo.schemas.lane import Lane
-from fenghuo.schemas.letters import Letter
-from fenghuo.schemas.position import Position
-from fenghuo.schemas.pulse import Head, Rows, Source
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.status import Board
-from fenghuo.schemas.warning import Transition
-from fenghuo.streams import lanes
-from fenghuo.streams.archive import Block, Pulses, late_block, refused_block, transition_block
-from fenghuo.streams.gather import Gather
-from fenghuo.streams.judge import Judge
-from fenghuo.streams.part_judge import BOARD_MS
-from fenghuo.streams.places import begin
-from fenghuo.streams.taken import Taken, coders, terms
-from fenghuo.streams.turns import is_due
-from tests.laws.duty import campaign
+from fenghuo.schemas.wire import letters, position, pulse, status, topics
+from fenghuo.schemas.wire.letters import Letter
+from fenghuo.schemas.wire.position import Position
+from fenghuo.schemas.wire.pulse import Head, Rows, Source
+from fenghuo.schemas.wire.status import Board
+from fenghuo.schemas.wire.warning import Transition
+from fenghuo.streams.archive.held import Block, Pulses, late_block, refused_block, transition_block
+from fenghuo.streams.decode.codec import Codec
+from fenghuo.streams.gather import lanes
+from fenghuo.streams.gather.gather import Gather
+from fenghuo.streams.gather.places import begin
+from fenghuo.streams.gather.taken import Taken, coders, terms
+from fenghuo.streams.gather.turns import is_due
+from fenghuo.streams.judge.judge import Judge
+from fenghuo.streams.judge.worker import BOARD_MS
+from tests.laws.archive.table import Table
+from tests.laws.judge.duty import campaign
 from tests.laws.river import fetch_of
-from tests.laws.table import Table
 from tests.sim.feed import Place
 from tests.strategies import Record
 
@@ -74,7 +74,7 @@ class Broker:
 
 
 class GatherWorker:
-    """See streams/part_gather.py."""
+    """See streams/gather/worker.py."""
 
     def __init__(self, broker: Broker, dies: Dies, lane: Lane) -> None:
         self.broker, self.dies, self.lane = broker, dies, lane
@@ -161,7 +161,7 @@ class GatherWorker:
 
 
 class JudgeWorker:
-    """See streams/part_judge.py."""
+    """See streams/judge/worker.py."""
 
     def __init__(self, broker: Broker, dies: Dies) -> None:
         self.broker, self.dies = broker, dies
@@ -200,7 +200,7 @@ class JudgeWorker:
 
 
 class ArchiveWorker:
-    """See streams/part_archive.py. `committed` and the table outlive it."""
+    """See streams/archive/worker.py. `committed` and the table outlive it."""
 
     def __init__(self, broker: Broker, table: Table, committed: dict[str, int], dies: Dies) -> None:
         self.broker, self.table, self.committed, self.dies = broker, table, committed, dies

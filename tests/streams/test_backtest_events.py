@@ -9,13 +9,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.alerts.scoring import Track, conduct
+from fenghuo.alerts.backtest.spans import Track, conduct
 from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import Level
 from fenghuo.schemas.settings import Settings
-from fenghuo.schemas.warning import Transition
+from fenghuo.schemas.wire.warning import Transition
 from fenghuo.streams.backtest_events import TICKS_MAX, Recorded, judge_events, tick_of
-from tests.laws.duty import TEXT, campaign
+from tests.laws.judge.duty import TEXT, campaign
 from tests.sim.workers import Broker, GatherWorker, JudgeWorker
 from tests.strategies import START_MS, Message, Record
 
@@ -108,8 +108,8 @@ def test_ticks_are_a_second_apart_until_there_would_be_too_many() -> None:
 def test_the_command_judges_a_mapped_file_and_tells_two_campaigns_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fenghuo.streams.backtest_command import Asked, main
-    from fenghuo.streams.cli_backtest import _judging
+    from fenghuo.alerts.backtest.command import Asked, main
+    from fenghuo.deploy.cli.backtest import _judging
 
     rows = "".join(f"{i},7,8,buy,{1511658000 + i // 20}\n" for i in range(600))
     (tmp_path / "rows.csv").write_text(rows)

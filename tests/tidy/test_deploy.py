@@ -13,10 +13,23 @@ import pytest
 import typer
 import yaml
 
-from fenghuo.alerts import alertmanager, prometheus
-from fenghuo.schemas.campaign import load
+from fenghuo.alerts.prometheus import alertmanager
+from fenghuo.alerts.prometheus import files as prometheus
+from fenghuo.deploy.cli import (
+    backtest as cli_backtest,
+)
+from fenghuo.deploy.cli import (
+    generate as cli_generate,
+)
+from fenghuo.deploy.cli import (
+    load as cli_load,
+)
+from fenghuo.deploy.cli import (
+    main as cli,
+)
+from fenghuo.schemas.campaign.campaign import load
 from fenghuo.schemas.settings import PREFIX, Settings, read
-from fenghuo.streams import cli, cli_backtest, cli_generate, cli_load, notices
+from fenghuo.streams import notices
 from tests.tidy.files import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -99,7 +112,7 @@ def test_prometheus_looks_where_the_containers_answer() -> None:
 
 
 def test_up_answers_where_prometheus_looks() -> None:
-    from fenghuo.streams.up import PARTS
+    from fenghuo.deploy.up.up import PARTS
 
     ports = {part: Settings().http_port + place for place, part in enumerate(PARTS)}
     assert ports == dict(prometheus.PORTS)

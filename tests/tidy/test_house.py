@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -31,6 +32,7 @@ RULES: list[Callable[[Source], Iterator[str]]] = [
     shape.machine_words,
 ]
 
+FILES_MAX = 12
 IMPORT_NAMES = {
     "faust-streaming": "faust",
     "hdrhistogram": "hdrh",
@@ -68,18 +70,38 @@ def test_one_hypothesis_profile_for_all() -> None:
     assert [s.path for s in tests if s.path not in homes and own.search(s.text)] == []
 
 
-def test_every_module_of_the_table_exists() -> None:
-    paths = {source.path for source in sources()}
-    named = [glob for glob in (*imports.FAUST_HOMES, *imports.CORE) if "*" not in glob]
+def rooms() -> Counter[str]:
+    """Folders of code, and how many files each holds."""
+    code = (source for source in sources() if source.path.endswith((".py", ".js", ".css")))
+    return Counter(imports.room(source) for source in code)
 
-    assert [path for path in named if path not in paths] == []
+
+def test_every_room_of_the_tables_exists() -> None:
+    named = {*imports.FAUST_ROOMS, *imports.CORE, *imports.EXTRA}
+
+    assert named - set(rooms()) == set()
+
+
+def test_no_room_holds_more_than_a_dozen_files() -> None:
+    assert [f"{room}: {files}" for room, files in rooms().items() if files > FILES_MAX] == []
+
+
+def test_every_room_says_what_it_is_and_is_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    code = [s for s in sources() if s.is_python and s.layer in imports.LAYERS]
+    expected = {imports.room(source) for source in code}
+    said = {imports.room(source) for source in code if source.path.endswith("/__init__.py")}
+    shipped = project["tool"]["setuptools"]["packages"]
+
+    assert said == expected
+    assert {name.removeprefix("fenghuo.").replace(".", "/") for name in shipped} == expected
 
 
 def test_every_dependency_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=]", line)[0] for line in project["dependencies"]}
     code = [source for source in sources() if source.layer in imports.LAYERS and source.is_python]
-    used = {name.partition(".")[0] for s in code for _, name, _ in imports.imported(s)}
+    used = {name.partition(".")[0] for s in code for _, name in imports.imported(s)}
     unused = {name for name in declared if IMPORT_NAMES.get(name, _plain(name)) not in used}
 
     assert unused == set()
@@ -107,8 +129,8 @@ def test_every_setting_is_in_the_runbook_with_its_default() -> None:
 
 
 def test_every_metric_is_in_the_runbook() -> None:
-    homes = ("streams", "api", "schemas")
-    code = "\n".join((ROOT / part / "metrics.py").read_text() for part in homes)
+    homes = ("streams/metrics.py", "api/metrics.py", "schemas/metric_names.py")
+    code = "\n".join((ROOT / home).read_text() for home in homes)
     expected = {name.removesuffix("_total") for name in re.findall(r"\"(fenghuo_\w+)\"", code)}
     rows = re.findall(r"^\| `(fenghuo_\w+)` \|", _runbook(), re.MULTILINE)
 

@@ -1,11 +1,11 @@
 // One row of the warning board: the level, what it is about, its value, and what there is to add.
 
-import { attr, h, text } from "../dom.js";
-import { bound, clock, duration, reading, roughly, whole } from "../format.js";
-import { signPlace } from "../level.js";
-import { deviationsOf, reachesIn } from "../outlook.js";
-import { addressOf } from "../playbook.js";
-import { fill } from "../words.js";
+import { attr, h, text } from "../lib/dom.js";
+import { bound, clock, duration, reading, roughly, whole } from "../lib/format.js";
+import { signPlace } from "../lib/level.js";
+import { deviationsOf, reachesIn } from "../lib/outlook.js";
+import { addressOf } from "../lib/playbook.js";
+import { fill } from "../words/words.js";
 
 /** States without a judgement, each with a look and a word of its own; never green. */
 export const UNJUDGED = ["no_data", "learning", "suspended"];

@@ -1,7 +1,7 @@
 // The books: what became of every event, and up to when the numbers count.
 
-import { h, text } from "../dom.js";
-import { clock, whole } from "../format.js";
+import { h, text } from "../lib/dom.js";
+import { clock, whole } from "../lib/format.js";
 
 export function books(ctx) {
   const { t, campaign } = ctx;

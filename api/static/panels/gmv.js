@@ -1,10 +1,10 @@
 // GMV against target: the sum, what is due by now, and the course over the campaign.
 
-import { attr, h, s, text } from "../dom.js";
-import { areaPath, curvePath, plot } from "../chart.js";
-import { clock, date, missing, money, moneyText, percent, roughly } from "../format.js";
-import { perMinute } from "../past.js";
-import { fill } from "../words.js";
+import { attr, h, s, text } from "../lib/dom.js";
+import { areaPath, curvePath, plot } from "../lib/chart.js";
+import { clock, date, missing, money, moneyText, percent, roughly } from "../lib/format.js";
+import { perMinute } from "../live/past.js";
+import { fill } from "../words/words.js";
 import { figure, panel, progress } from "./panel.js";
 
 const MINUTE_MS = 60_000;

@@ -1,8 +1,8 @@
 // The header: who and where we are, the time, the phase, and how old each source is.
 
-import { attr, h, s, text } from "../dom.js";
-import { age, clock, date, duration, whole } from "../format.js";
-import { stateOf, PATIENCE } from "../freshness.js";
+import { attr, h, s, text } from "../lib/dom.js";
+import { age, clock, date, duration, whole } from "../lib/format.js";
+import { stateOf, PATIENCE } from "../live/freshness.js";
 
 const TOWER = [
   "M9 30l2-12h10l2 12zM10.300 24h11.400",

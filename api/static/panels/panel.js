@@ -1,8 +1,8 @@
 // A panel: title, the age of what it shows, and how far that may be believed.
 
-import { attr, h, text } from "../dom.js";
-import { age, lasting } from "../format.js";
-import { panelState } from "../freshness.js";
+import { attr, h, text } from "../lib/dom.js";
+import { age, lasting } from "../lib/format.js";
+import { panelState } from "../live/freshness.js";
 
 /** A panel over these kinds; `body` is what it holds. */
 export function panel(className, title, kinds, ...body) {

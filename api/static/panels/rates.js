@@ -1,9 +1,9 @@
 // The small numbers: orders, complaints, errors, latency, each with its last ten minutes.
 
-import { h } from "../dom.js";
-import { count, percent, reading } from "../format.js";
-import { spark } from "../chart.js";
-import { slotsOf } from "../past.js";
+import { h } from "../lib/dom.js";
+import { count, percent, reading } from "../lib/format.js";
+import { spark } from "../lib/chart.js";
+import { slotsOf } from "../live/past.js";
 import { figure, panel } from "./panel.js";
 
 export function rates(ctx) {

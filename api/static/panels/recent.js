@@ -1,8 +1,8 @@
 // The latest changes of level, newest first.
 
-import { attr, h, keyed, text } from "../dom.js";
-import { clock, reading } from "../format.js";
-import { signPlace } from "../level.js";
+import { attr, h, keyed, text } from "../lib/dom.js";
+import { clock, reading } from "../lib/format.js";
+import { signPlace } from "../lib/level.js";
 import { panel } from "./panel.js";
 
 const ROWS_MAX = 30;

@@ -1,11 +1,11 @@
 // One tile for each war zone: its sum against its share of the target, its rates, its level.
 
-import { attr, h, keyed, text } from "../dom.js";
-import { spark } from "../chart.js";
-import { countText, money, percent, reading } from "../format.js";
-import { signPlace, stairs } from "../level.js";
-import { minutesOf, slotsOf } from "../past.js";
-import { fill } from "../words.js";
+import { attr, h, keyed, text } from "../lib/dom.js";
+import { spark } from "../lib/chart.js";
+import { countText, money, percent, reading } from "../lib/format.js";
+import { signPlace, stairs } from "../lib/level.js";
+import { minutesOf, slotsOf } from "../live/past.js";
+import { fill } from "../words/words.js";
 import { figure, panel, progress } from "./panel.js";
 import { sorted } from "./warnings.js";
 

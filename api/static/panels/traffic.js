@@ -1,10 +1,10 @@
 // Requests against what the architectures carry.
 
-import { attr, h, s, text } from "../dom.js";
-import { areaPath, linePath, plot } from "../chart.js";
-import { count, countText, percent } from "../format.js";
-import { minutesOf, slotsOf } from "../past.js";
-import { fill } from "../words.js";
+import { attr, h, s, text } from "../lib/dom.js";
+import { areaPath, linePath, plot } from "../lib/chart.js";
+import { count, countText, percent } from "../lib/format.js";
+import { minutesOf, slotsOf } from "../live/past.js";
+import { fill } from "../words/words.js";
 import { figure, panel } from "./panel.js";
 
 export function traffic(ctx) {

@@ -1,9 +1,9 @@
 // The warning board: red first; each with its value, the bound it crossed, since when.
 
-import { attr, h, keyed, text } from "../dom.js";
-import { signPlace } from "../level.js";
-import { folded, keyOf } from "../outlook.js";
-import { fill } from "../words.js";
+import { attr, h, keyed, text } from "../lib/dom.js";
+import { signPlace } from "../lib/level.js";
+import { folded, keyOf } from "../lib/outlook.js";
+import { fill } from "../words/words.js";
 import { alarm, UNJUDGED } from "./alarm.js";
 import { panel } from "./panel.js";
 

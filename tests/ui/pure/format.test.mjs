@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import * as f from "../../../api/static/format.js";
+import * as f from "../../../api/static/lib/format.js";
 
 test("money", () => {
   const cases = [

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { roughly } from "../../../api/static/format.js";
+import { roughly } from "../../../api/static/lib/format.js";
 import {
   deviationsOf, folded, keyOf, ladderOf, reachesIn,
-} from "../../../api/static/outlook.js";
+} from "../../../api/static/lib/outlook.js";
 import { finishText } from "../../../api/static/panels/gmv.js";
 import { fitting, laidOut, sorted, tally } from "../../../api/static/panels/warnings.js";
-import { WORDS } from "../../../api/static/words.js";
+import { WORDS } from "../../../api/static/words/words.js";
 
 const ladder = (...bounds) => Object.fromEntries(
   ["blue", "cyan", "yellow", "orange", "red"].map((word, i) => [word, { enter: bounds[i] }]));

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { areaPath, linePath, rangeOf } from "../../../api/static/chart.js";
-import { ages, jitter, panelState, stateOf, watch } from "../../../api/static/freshness.js";
+import { areaPath, linePath, rangeOf } from "../../../api/static/lib/chart.js";
+import { ages, jitter, panelState, stateOf, watch } from "../../../api/static/live/freshness.js";
 import { fitting, sorted, tally } from "../../../api/static/panels/warnings.js";
 import {
   follow, minutesOf, perMinute, POINTS_MAX, slotsOf, start,
-} from "../../../api/static/past.js";
-import { said } from "../../../api/static/said.js";
-import { choose, fill, WORDS } from "../../../api/static/words.js";
+} from "../../../api/static/live/past.js";
+import { said } from "../../../api/static/lib/said.js";
+import { choose, fill, WORDS } from "../../../api/static/words/words.js";
 
 const view = (boardMs, orders, extra = {}) => ({
   board_ms: boardMs,

@@ -1,0 +1,162 @@
+"""Frames of pulses: what is written is read back, large ones are cut, and nothing else is taken for
+one.
+"""
+
+from random import Random
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fenghuo.schemas.kinds.measures import columns
+from fenghuo.schemas.wire import pulse
+from fenghuo.schemas.wire.pulse import Head, PulseError, Rows, Source, Tally, no_rows
+from tests.laws.river import rows_by_second
+from tests.paths import GOLDEN
+
+SERIES = (("", "", ""), ("region", "east", ""), ("region,category", "east", "food"))
+TALLY = Tally(9, 1, 2, 3, 4, {"east": (5, 600), "other": (0, 0)})
+
+
+def head_of(kind: str = "complaint", **changes: Any) -> Head:
+    head = Head(
+        *(kind, Source("log-1", "complaints", 3), 1, 17, 20, 1_794_326_400_999),
+        *(1_794_326_390_999, 1_794_326_401_250, 1_794_326_401_000, False, TALLY),
+    )
+    return msgspec.structs.replace(head, **changes)
+
+
+def rows_of(kind: str = "complaint", seconds: int = 2) -> Rows:
+    size = seconds * len(SERIES)
+    width = len(columns(kind))
+    second = np.repeat(np.arange(seconds, dtype=np.int64), len(SERIES))
+    return Rows(
+        1_794_326_400_000 + second * 1000,
+        np.tile(np.arange(len(SERIES), dtype=np.int64), seconds),
+        SERIES,
+        np.arange(size * width, dtype=np.int64).reshape(size, width),
+        {"version": (1 << pulse.EPOCH_SHIFT) + 10 + second},
+    )
+
+
+def plain(head: Head, rows: Rows) -> dict[str, Any]:
+    """A frame as values that a person can read in a golden file."""
+    return {
+        "head": msgspec.json.decode(msgspec.json.encode(head)),
+        "rows": [
+            {
+                "second_ms": int(rows.second_ms[i]),
+                "series": list(rows.series[int(rows.code[i])]),
+                "values": rows.values[i].tolist(),
+                **{name: int(column[i]) for name, column in rows.stamp.items()},
+            }
+            for i in range(len(rows))
+        ],
+    }
+
+
+@pytest.mark.parametrize("kind", ["order", "traffic", "complaint"])
+def test_a_frame_reads_back_as_it_was_written(kind: str) -> None:
+    (data,) = pulse.encode(head_of(kind), rows_of(kind))
+
+    assert plain(*pulse.decode(data)) == plain(head_of(kind), rows_of(kind))
+
+
+@pytest.mark.parametrize("stamps", [["version"], ["offset", "idx"]])
+def test_a_frame_without_rows_only_says_how_far_the_source_is(stamps: list[str]) -> None:
+    head = head_of("order", frontier_ms=None, watermark_ms=None, record_ms=None)
+    (data,) = pulse.encode(head, no_rows("order", stamps))
+    found, rows = pulse.decode(data)
+
+    assert found == head
+    assert len(rows) == 0
+    assert list(rows.stamp) == stamps
+
+
+@given(st.integers(1, 12), st.integers(1, 9))
+def test_frames_cut_anywhere_hold_together_what_one_would(seconds: int, rows_max: int) -> None:
+    rows = rows_of(seconds=seconds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulse, "ROWS_MAX", rows_max)
+        frames = [pulse.decode(data) for data in pulse.encode(head_of(), rows)]
+
+    assert all(head == head_of() and len(part) <= rows_max for head, part in frames)
+    found = [row for head, part in frames for row in plain(head, part)["rows"]]
+    assert found == plain(head_of(), rows)["rows"]
+
+
+def test_a_pulse_frame_stays_small_and_its_limit_is_kept() -> None:
+    rows = rows_of("traffic", seconds=pulse.ROWS_MAX // len(SERIES) + 1)
+    frames = pulse.encode(head_of("traffic"), rows)
+
+    assert [len(pulse.decode(data)[1]) for data in frames] == [pulse.ROWS_MAX, 1]
+    assert len(frames[0]) < 8 * 1024 * 1024
+
+
+def test_broken_frames_are_pulse_errors_and_nothing_else() -> None:
+    random = Random(3)
+    (good,) = pulse.encode(head_of(), rows_of())
+    for _ in range(500):
+        data = bytearray(good)
+        match random.randrange(3):
+            case 0:
+                data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+            case 1:
+                del data[random.randrange(len(data)) :]
+            case _:
+                data[random.randrange(len(data)) :] = random.randbytes(40)
+        try:
+            head, rows = pulse.decode(bytes(data))
+        except PulseError:
+            continue
+        assert len(rows) == len(rows.values) == len(rows.second_ms)
+        assert head.kind in ("order", "traffic", "complaint")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xff\xff\xff", b"null", b"\x00" * 64])
+def test_other_bytes_are_no_frame(data: bytes) -> None:
+    with pytest.raises(PulseError, match="not a frame of pulses"):
+        pulse.decode(data)
+
+
+def test_a_stream_without_a_batch_is_no_frame() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema([("second_ms", pa.int64())])):
+        pass
+    with pytest.raises(PulseError):
+        pulse.decode(sink.getvalue().to_pybytes())
+
+
+def test_the_frame_of_the_first_release_still_reads_the_same() -> None:
+    """tests/golden/pulse.arrow was written by version 0.1.0; pulse.json says what it means. Never
+    written anew.
+    """
+    meant = msgspec.json.decode((GOLDEN / "pulse.json").read_bytes())
+    old = pulse.decode((GOLDEN / "pulse.arrow").read_bytes())
+    (data,) = pulse.encode(*old)
+
+    for found in (plain(*old), plain(*pulse.decode(data))):
+        # a head only grows: what the release did not know has its default
+        known = {name: found["head"][name] for name in meant["head"]}
+        assert found | {"head": known} == meant
+        grown = found["head"].keys() - known.keys()
+        fields = {field.name: field for field in msgspec.structs.fields(pulse.Head)}
+        assert {name: found["head"][name] for name in grown} == {
+            name: msgspec.to_builtins(fields[name].default) for name in grown
+        }
+
+
+def test_versions_order_by_epoch_then_offset() -> None:
+    (data,) = pulse.encode(head_of(), rows_of())
+    version, _ = rows_by_second(pulse.decode(data)[1])[1_794_326_400_000]
+
+    assert version == (1 << pulse.EPOCH_SHIFT) + 10
+    assert version > (0 << pulse.EPOCH_SHIFT) + 2**47
+
+
+def test_a_source_names_itself_as_its_key_does() -> None:
+    assert str(Source("log", "orders", 3)) == "orders/3"
