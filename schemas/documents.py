@@ -250,7 +250,7 @@ def _pulse_frame(kind: str, stamps: list[str]) -> Tree:
         "values": values | size,
         **{name: {"type": "integer"} for name in stamps},
     }
-    metadata = {"head": _ref(Head), "stamps": {"const": stamps}}
+    metadata = {"head": _ref(Head), "stamps": {"const": stamps}, "columns": {"const": list(names)}}
     return _table(rows, list(rows), metadata, None)
 
 

@@ -7,7 +7,9 @@ worker that should be dead.
 
 A version is `epoch << 48 | offset`: the offset after the last message that changed the second,
 below the epoch of the labels it was counted with. Pulses travel in frames (Arrow IPC, LZ4): many
-seconds of one source partition.
+seconds of one source partition. A frame names its value columns and is read by these names: what a
+reader does not know is left out, what a frame does not have is 0. So releases with more and with
+fewer measures read one another.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +29,18 @@ ROWS_MAX = 20_000
 """Most rows of one frame: 20 000 rows of traffic are some 6 MB before compression."""
 
 
+UNNAMED: Mapping[str, tuple[str, ...]] = {
+    "order": (
+        *("events", "paid", "paid_amount_fen", "failed", "cancelled", "refunded"),
+        *("new_users", "repeat"),
+    ),
+    "traffic": ("events", "requests", "errors", *(f"latency_ms_{i}" for i in range(31))),
+    "complaint": ("events", "complaints"),
+}
+"""The columns of frames that name none: what the releases wrote that did not name them. Never
+changes.
+"""
+NAMES_MAX = 256
 PULSE_STAMPS, LATE_STAMPS = ("version",), ("offset", "idx")
 """What the rows of a pulse and late rows are told by."""
 
@@ -168,11 +182,13 @@ def decode(data: bytes, stamps: Sequence[str] | None = None) -> tuple[Head, Rows
         head = msgspec.json.decode(metadata[b"head"], type=Head)
         found = msgspec.json.decode(metadata[b"stamps"], type=list[str])
         _expect(head, found if stamps is None else stamps, batch, found)
-        width = len(columns(head.kind))
+        named = _columns(head.kind, metadata.get(b"columns"))
+        _expect_values(batch, len(named))
         series = [
             (s["cut"], s["k1"], s["k2"]) for s in batch.column("series").dictionary.to_pylist()
         ]
-        values = batch.column("values").flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+        flat = batch.column("values").flatten().to_numpy(zero_copy_only=False)
+        values = _as_known(flat.reshape(-1, len(named)), named, columns(head.kind))
         rows = Rows(
             batch.column("second_ms").to_numpy(),
             batch.column("series").indices.to_numpy(zero_copy_only=False).astype(np.int64),
@@ -203,15 +219,46 @@ def _expect(head: Head, stamps: Sequence[str], batch: pa.RecordBatch, found: Seq
     if list(stamps) != list(found):
         raise ValueError(f"expected stamps {list(stamps)}, got {found}")
     types = {"second_ms": pa.int64(), "series": pa.dictionary(pa.int32(), _SERIES)}
-    types |= {"values": pa.list_(pa.int64(), len(columns(head.kind)))}
     types |= dict.fromkeys(found, pa.int64())
     for name, expected in types.items():
-        column = batch.column(name)
-        if column.type != expected or column.null_count:
-            raise ValueError(f"column {name}: expected {expected} without nulls, got {column.type}")
+        _expect_type(batch, name, expected)
     names = batch.column("series").dictionary.flatten()
-    if batch.column("values").flatten().null_count or any(one.null_count for one in names):
-        raise ValueError("a value or a name is null")
+    if any(one.null_count for one in names):
+        raise ValueError("a name is null")
+
+
+def _expect_values(batch: pa.RecordBatch, width: int) -> None:
+    _expect_type(batch, "values", pa.list_(pa.int64(), width))
+    if batch.column("values").flatten().null_count:
+        raise ValueError("a value is null")
+
+
+def _expect_type(batch: pa.RecordBatch, name: str, expected: pa.DataType) -> None:
+    column = batch.column(name)
+    if column.type != expected or column.null_count:
+        raise ValueError(f"column {name}: expected {expected} without nulls, got {column.type}")
+
+
+def _columns(kind: str, named: bytes | None) -> tuple[str, ...]:
+    """The value columns of a frame, in its order."""
+    if named is None:
+        return UNNAMED[kind]
+    found = msgspec.json.decode(named, type=tuple[str, ...])
+    if not found or len(found) > NAMES_MAX or len(set(found)) < len(found):
+        raise ValueError(f"expected 1 to {NAMES_MAX} columns, each once, got {found}"[:300])
+    return found
+
+
+def _as_known(values: Ints, named: Sequence[str], known: Sequence[str]) -> Ints:
+    """The values in the columns that are known here."""
+    if tuple(named) == tuple(known):
+        return values
+    at = {name: i for i, name in enumerate(named)}
+    made = np.zeros((len(values), len(known)), np.int64)
+    for i, name in enumerate(known):
+        if name in at:
+            made[:, i] = values[:, at[name]]
+    return made
 
 
 _SERIES = pa.struct([("cut", pa.string()), ("k1", pa.string()), ("k2", pa.string())])
@@ -227,7 +274,11 @@ def _frame(head: Head, rows: Rows) -> bytes:
     values = pa.FixedSizeListArray.from_arrays(flat, rows.values.shape[1])
     arrays = {"second_ms": pa.array(rows.second_ms), "series": series, "values": values}
     arrays |= {name: pa.array(column) for name, column in rows.stamp.items()}
-    metadata = {"head": msgspec.json.encode(head), "stamps": msgspec.json.encode(list(rows.stamp))}
+    metadata = {
+        "head": msgspec.json.encode(head),
+        "stamps": msgspec.json.encode(list(rows.stamp)),
+        "columns": msgspec.json.encode(columns(head.kind)),
+    }
     batch = pa.record_batch(list(arrays.values()), names=list(arrays)).replace_schema_metadata(
         metadata
     )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.schemas.kinds.measures import columns
+from fenghuo.schemas.kinds.measures import MEASURES, columns
 from fenghuo.schemas.wire import pulse
 from fenghuo.schemas.wire.pulse import Head, PulseError, Rows, Source, Tally, no_rows
 from tests.laws.river import rows_by_second
@@ -148,6 +148,71 @@ def test_the_frame_of_the_first_release_still_reads_the_same() -> None:
         assert {name: found["head"][name] for name in grown} == {
             name: msgspec.to_builtins(fields[name].default) for name in grown
         }
+
+
+def test_a_frame_of_the_release_that_began_to_name_columns_reads_the_same() -> None:
+    """tests/golden/pulse_named.arrow, with its meaning beside it. Never written anew."""
+    meant = msgspec.json.decode((GOLDEN / "pulse_named.json").read_bytes())
+    found = plain(*pulse.decode((GOLDEN / "pulse_named.arrow").read_bytes()))
+
+    assert found["rows"] == meant["rows"]
+    assert found["head"].items() >= meant["head"].items()
+
+
+WIDER = ("gifts", *MEASURES["order"][:3], "gift_fen", *MEASURES["order"][3:])
+NARROWER = ("paid", "events")
+
+
+@pytest.mark.parametrize("known", [WIDER, NARROWER], ids=["wider", "narrower"])
+@pytest.mark.parametrize("golden", ["pulse_named", "pulse_unnamed"])
+def test_readers_of_other_releases_read_what_they_know(
+    golden: str, known: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wider one has 0 for what the frame does not have; a narrower one leaves out the rest."""
+    meant = msgspec.json.decode((GOLDEN / "pulse_named.json").read_bytes())
+    before = [dict(zip(MEASURES["order"], row["values"], strict=True)) for row in meant["rows"]]
+    monkeypatch.setitem(MEASURES, "order", known)  # type: ignore[arg-type]
+
+    head, rows = pulse.decode((GOLDEN / f"{golden}.arrow").read_bytes())
+
+    assert [row["values"] for row in plain(head, rows)["rows"]] == [
+        [row.get(name, 0) for name in known] for row in before
+    ]
+    again = pulse.decode(*pulse.encode(head, rows))
+    assert plain(*again) == plain(head, rows)
+
+
+@given(st.data())
+def test_what_two_releases_both_know_arrives_whole(data: st.DataObject) -> None:
+    names = st.lists(st.sampled_from("abcdefgh"), min_size=1, unique=True)
+    writer, reader = data.draw(names), data.draw(names)
+    values = np.array([[ord(name) * 10 + i for name in writer] for i in range(3)], np.int64)
+    rows = msgspec.structs.replace(rows_of("order", 1), values=values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MEASURES, "order", tuple(writer))  # type: ignore[arg-type]
+        (sent,) = pulse.encode(head_of("order"), rows)
+        patch.setitem(MEASURES, "order", tuple(reader))  # type: ignore[arg-type]
+        _, found = pulse.decode(sent)
+
+    assert found.values.tolist() == [
+        [ord(name) * 10 + i if name in writer else 0 for name in reader] for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    "names", [b"[]", b'["events", "events"]', b"{}", b"[1]", b'["events"]', b"no"]
+)
+def test_columns_that_are_no_names_of_the_values_make_no_frame(names: bytes) -> None:
+    (sent,) = pulse.encode(head_of("order"), rows_of("order"))
+    with pa.ipc.open_stream(pa.py_buffer(sent)) as reader:
+        batch = next(iter(reader))
+    batch = batch.replace_schema_metadata({**batch.schema.metadata, b"columns": names})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+    with pytest.raises(PulseError, match="not a frame of pulses"):
+        pulse.decode(sink.getvalue().to_pybytes())
 
 
 def test_versions_order_by_epoch_then_offset() -> None:
