@@ -10,12 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from fenghuo.schemas.kinds import measures
-from fenghuo.schemas.kinds.events import (
-    EVENT_BYTES_MAX,
-    EVENT_OF,
-    EVENTS_PER_MESSAGE_MAX,
-    TS_MIN_MS,
-)
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds.events import ALL, EVENT_OF
 from fenghuo.schemas.lane import SHADOW
 from fenghuo.schemas.records.marks import RUN_HEADER, SHADOW_HEADER
 from fenghuo.schemas.settings import Settings
@@ -218,8 +214,10 @@ def _event_frame(kind: str) -> Tree:
     """One Arrow record batch of events, as the list of rows it stands for."""
     fields = _properties(kind)
     labels = dict.fromkeys((*measures.DIMENSIONS[kind], *measures.FLAGS[kind]))
-    values = {"order": ("amount_fen",), "traffic": ("latency_ms", "count")}.get(kind, ())
-    needed = ["dt", "code", *(name for name in values if name != "count")]
+    entry = ALL[kind]
+    values = tuple(name for name in (entry.histogram, entry.weight) if name)
+    optional = {entry.weight} if entry.weight_if_absent else set()
+    needed = ["dt", "code", *(name for name in values if name not in optional)]
     rows: Tree = {
         "dt": {"type": "integer", "description": "event time = base_ts + dt, in milliseconds"},
         "code": {

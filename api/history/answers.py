@@ -11,7 +11,8 @@ from fenghuo.api.history.questions import History, Totals
 from fenghuo.api.history.stores import Stores
 from fenghuo.api.view.latest import Latest
 from fenghuo.schemas.campaign.campaign import Campaign
-from fenghuo.schemas.kinds.measures import KINDS, Cut, cut_name
+from fenghuo.schemas.kinds.kind import Cut
+from fenghuo.schemas.kinds.measures import KINDS, cut_name
 from fenghuo.schemas.lane import REAL, Lane
 
 DEFAULT_POINTS = 60

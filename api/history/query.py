@@ -14,12 +14,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.kinds.measures import (
     BUCKETS,
     HISTOGRAMS,
     MEASURES,
     WEIGHED,
-    Cut,
     cut_name,
     quantile,
 )

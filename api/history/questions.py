@@ -12,7 +12,7 @@ import msgspec
 from fenghuo.api.history import query as history
 from fenghuo.api.history.query import Row, Span, Steps
 from fenghuo.api.view.whole_numbers import encoded
-from fenghuo.schemas.kinds.measures import Cut
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.store.port import Store
 

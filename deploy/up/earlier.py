@@ -15,6 +15,7 @@ import aiokafka
 
 from fenghuo.deploy.up.up import IN_MEMORY
 from fenghuo.schemas.campaign.campaign import Campaign, load
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.settings import Settings, read
 from fenghuo.schemas.store import tables
@@ -44,7 +45,7 @@ def tallies(store: Store, lane: Lane, campaign: Campaign, log: str) -> dict[Sour
             add(kind, row, Tally(accepted=int(row["events"])))
         for row in store.query(_LATE.format(table=late), known):
             add(kind, row, Tally(late=int(row["events"])))
-        if kind != "order":
+        if not ALL[kind].sales:
             continue
         for row in store.query(_PAID.format(table=pulses, late=late), within):
             paid = {str(row["region"]): (int(row["paid"]), int(row["fen"]))}

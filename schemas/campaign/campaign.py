@@ -28,7 +28,8 @@ from fenghuo.schemas.campaign.parts import (
 from fenghuo.schemas.campaign.plans import Plans, check_rules, read_plans
 from fenghuo.schemas.campaign.rules import read_folds, read_rules
 from fenghuo.schemas.campaign.toml_reader import MISSING, Notes, Problem, Reader
-from fenghuo.schemas.kinds.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, Cut, cuts
+from fenghuo.schemas.kinds.kind import Cut
+from fenghuo.schemas.kinds.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, cuts
 from fenghuo.schemas.metrics.exact import fraction
 from fenghuo.schemas.metrics.language import Known
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from fenghuo.schemas.campaign.parts import Title
 from fenghuo.schemas.campaign.toml_reader import Notes, Phrase, Reader, one_of
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.kinds.measures import (
     BASE_CUTS,
     DIMENSIONS,
@@ -12,7 +13,6 @@ from fenghuo.schemas.kinds.measures import (
     KINDS,
     OTHER,
     UNCLASSIFIED,
-    Cut,
 )
 
 LABELS_MAX = 200

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fenghuo.schemas.campaign.names import read_title
 from fenghuo.schemas.campaign.parts import OUTSIDE, Line, PacePoint, Phase, Rehearsal, Title, Wave
 from fenghuo.schemas.campaign.toml_reader import Phrase, Reader, is_number
-from fenghuo.schemas.kinds.measures import Cut
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.metrics.language import Known
 
 LINES_MAX = 20

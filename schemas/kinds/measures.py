@@ -9,75 +9,32 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from fenghuo.schemas.kinds.events import ALL
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.metrics.exact import written
 
-Cut = tuple[str, ...]
 Series = tuple[str, str, str]
 """(cut, k1, k2): `("region,category", "east", "food")`; unused keys are empty."""
 
-KINDS: tuple[str, ...] = ("order", "traffic", "complaint")
-
-# counters: `events` counts messages' events, the rest what they mean
-MEASURES: Mapping[str, tuple[str, ...]] = {
-    "order": (
-        "events",
-        "paid",
-        "paid_amount_fen",
-        "failed",
-        "cancelled",
-        "refunded",
-        "new_users",
-        "repeat",
-    ),
-    "traffic": ("events", "requests", "errors"),
-    "complaint": ("events", "complaints"),
-}
+KINDS: tuple[str, ...] = tuple(ALL)
+MEASURES: dict[str, tuple[str, ...]] = {name: kind.measures for name, kind in ALL.items()}
+"""Counters add up: `events` counts events, the rest what they mean."""
 HISTOGRAMS: Mapping[str, tuple[str, ...]] = {
-    "order": (),
-    "traffic": ("latency_ms",),
-    "complaint": (),
+    name: (kind.histogram,) if kind.histogram else () for name, kind in ALL.items()
 }
-
-# what adds up fen or weights, not events: its sums need more than 63 bits where events are many
-WEIGHED: Mapping[str, frozenset[str]] = {
-    "order": frozenset({"paid_amount_fen"}),
-    "traffic": frozenset({"requests", "errors", "latency_ms"}),
-    "complaint": frozenset(),
-}
-
-# dimensions that a cut may use; identities (users, merchants, orders) are unbounded, so absent
-DIMENSIONS: Mapping[str, tuple[str, ...]] = {
-    "order": (
-        "region",
-        "category",
-        "channel",
-        "payment",
-        "promotion",
-        "user_tier",
-        "acquisition",
-    ),
-    "traffic": ("region", "system", "channel", "action"),
-    "complaint": ("region", "category", "channel", "type", "severity"),
-}
-FLAGS: Mapping[str, tuple[str, ...]] = {
-    "order": ("status", "new_user", "repeat"),
-    "traffic": ("status",),
-    "complaint": (),
-}
+WEIGHED: Mapping[str, frozenset[str]] = {name: kind.weighed for name, kind in ALL.items()}
+DIMENSIONS: Mapping[str, tuple[str, ...]] = {name: kind.dimensions for name, kind in ALL.items()}
+"""What a cut may use."""
+FLAGS: Mapping[str, tuple[str, ...]] = {name: kind.flags for name, kind in ALL.items()}
 """Fields that decide which measures an event counts in; with the dimensions they make the code."""
-# dimensions whose labels are part of the event format, so no campaign may declare them
 FIXED_LABELS: Mapping[str, tuple[str, ...]] = {
-    "acquisition": ("organic", "paid"),
-    "severity": ("1", "2", "3", "4", "5"),
+    dimension: labels for kind in ALL.values() for dimension, labels in kind.fixed_labels.items()
 }
+"""Labels that are part of the event format, so no campaign may declare them."""
 OTHER = "other"
 UNCLASSIFIED = "unclassified"
 
-BASE_CUTS: Mapping[str, tuple[Cut, ...]] = {
-    "order": ((), ("region",), ("region", "category"), ("channel",), ("payment",)),
-    "traffic": ((), ("region",), ("channel",), ("system",)),
-    "complaint": ((), ("region",), ("region", "category"), ("type",), ("severity",)),
-}
+BASE_CUTS: Mapping[str, tuple[Cut, ...]] = {name: kind.base_cuts for name, kind in ALL.items()}
 
 LATENCY_BOUNDS_MS: tuple[int, ...] = (
     1,
@@ -136,8 +93,8 @@ def histograms() -> tuple[str, ...]:
 
 def columns(kind: str) -> tuple[str, ...]:
     """Value columns of a kind: its counters, then latency buckets where it has them."""
-    buckets = tuple(f"latency_ms_{i}" for i in range(BUCKETS)) if kind == "traffic" else ()
-    return MEASURES[kind] + buckets
+    buckets = (f"{name}_{i}" for name in HISTOGRAMS[kind] for i in range(BUCKETS))
+    return (*MEASURES[kind], *buckets)
 
 
 def cuts(kind: str, campaign_extra: Mapping[str, Sequence[Cut]]) -> tuple[Cut, ...]:

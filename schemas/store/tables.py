@@ -11,7 +11,7 @@ pulse, as a set. Each lane has tables of its own (`of`), so that no query can se
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from fenghuo.schemas.kinds.measures import LATENCY_BOUNDS_MS
+from fenghuo.schemas.kinds.measures import HISTOGRAMS, KINDS, LATENCY_BOUNDS_MS, MEASURES
 from fenghuo.schemas.lane import REAL, Lane, named
 
 Columns = tuple[tuple[str, str], ...]
@@ -28,23 +28,11 @@ KEY_COLUMNS: Final = (
     ("version", "UInt64"),
 )
 MEASURE_COLUMNS: Final = {
-    "order": (
-        ("events", "Int64"),
-        ("paid", "Int64"),
-        ("paid_amount_fen", "Int64"),
-        ("failed", "Int64"),
-        ("cancelled", "Int64"),
-        ("refunded", "Int64"),
-        ("new_users", "Int64"),
-        ("repeat", "Int64"),
-    ),
-    "traffic": (
-        ("events", "Int64"),
-        ("requests", "Int64"),
-        ("errors", "Int64"),
-        ("latency_ms", "Array(Int64)"),
-    ),
-    "complaint": (("events", "Int64"), ("complaints", "Int64")),
+    kind: (
+        *((name, "Int64") for name in MEASURES[kind]),
+        *((name, "Array(Int64)") for name in HISTOGRAMS[kind]),
+    )
+    for kind in KINDS
 }
 PULSE_TABLE: Final = {kind: f"pulses_{kind}" for kind in MEASURE_COLUMNS}
 LATE_TABLE: Final = {kind: f"late_{kind}" for kind in MEASURE_COLUMNS}

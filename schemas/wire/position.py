@@ -8,7 +8,7 @@ the highest (epoch, offset, decided) counts.
 
 import msgspec
 
-from fenghuo.schemas.kinds.events import SECOND_WEIGHT_MAX
+from fenghuo.schemas.kinds.bounds import SECOND_WEIGHT_MAX
 from fenghuo.schemas.wire.gaps import NO_GAPS, Gaps
 from fenghuo.schemas.wire.pulse import EPOCH_MAX, OFFSET_MAX, Source, Tally
 

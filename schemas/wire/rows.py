@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.events import EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.bounds import EVENTS_PER_MESSAGE_MAX
 
 RANGES_MAX = 1_000
 """Most ranges that one letter names; rows that lie further apart make several letters."""

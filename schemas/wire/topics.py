@@ -5,11 +5,12 @@ The source topics are one for both lanes; of every other topic each lane has its
 
 from typing import Final
 
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.lane import REAL, Lane, named
 
-KINDS: Final = ("order", "traffic", "complaint")
+KINDS: Final = tuple(ALL)
 
-TOPIC_OF: Final = {"order": "orders", "traffic": "traffic", "complaint": "complaints"}
+TOPIC_OF: Final = {name: kind.topic for name, kind in ALL.items()}
 KIND_OF: Final = {topic: kind for kind, topic in TOPIC_OF.items()}
 
 PULSES: Final = "pulses"

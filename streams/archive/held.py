@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.measures import MEASURES
+from fenghuo.schemas.kinds.measures import HISTOGRAMS, MEASURES
 from fenghuo.schemas.store.port import INSERT_ROWS_MAX
 from fenghuo.schemas.store.tables import LATE_TABLE, PULSE_TABLE, REFUSED_TABLE, TRANSITION_TABLE
 from fenghuo.schemas.wire.letters import Headers, Letter, from_record
@@ -209,8 +209,8 @@ def _columns(kind: str, parts: Sequence[tuple[Source, Rows]], stamps: dict[str, 
     width = len(MEASURES[kind])
     for j, name in enumerate(MEASURES[kind]):
         columns[name] = _column(values, j)
-    if kind == "traffic":
-        columns["latency_ms"] = values[:, width:].tolist()
+    for name in HISTOGRAMS[kind]:
+        columns[name] = values[:, width:].tolist()
     return columns
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fenghuo.schemas.campaign.campaign import Campaign, load
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.log import reading
 from fenghuo.schemas.log.foreign import FOREIGN
@@ -216,7 +217,8 @@ def _stored(
         ]
 
     for kind, table in tables.PULSE_TABLE.items():
-        fen = "paid_amount_fen" if kind == "order" else "toInt64(0)"
+        sales = ALL[kind].sales
+        fen = sales[1] if sales else "toInt64(0)"
         sql = _PULSES.format(table=tables.of(table, lane), fen=fen)
         pulses = rows(sql)
         for part, row in pulses:

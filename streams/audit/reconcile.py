@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fenghuo.schemas.kinds.events import SECOND_WEIGHT_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import SECOND_WEIGHT_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.wire.letters import replay_of
 from fenghuo.streams.decode.batch import Batch
@@ -196,11 +197,8 @@ class Ledger:
 
     def _frame(self, fetch: Fetch, batch: Batch) -> pl.DataFrame:
         coder = self._codec.coder
-        paid = (
-            coder.paid(batch.cell // coder.buckets)
-            if coder.kind == "order" and len(batch)
-            else None
-        )
+        sells = ALL[coder.kind].sales and len(batch)
+        paid = coder.sold(batch.cell // coder.buckets) if sells else None
         limit_ms = fetch.record_ms[batch.message] + self._future_ms
         offset = fetch.offsets[batch.message]
         if fetch.theirs is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from fenghuo.schemas.arrays import Flags, Ints, Letters
 from fenghuo.schemas.compiled import BYTES, INT, INTS, NOTHING, compiled
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.streams.counting.windows import NEVER_MS, SECOND_MS, second_of, sums
 from fenghuo.streams.decode.batch import Batch
 

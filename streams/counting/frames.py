@@ -13,10 +13,10 @@ import numpy as np
 from fenghuo.schemas.arrays import Ints
 from fenghuo.schemas.compiled import INT, INTS, LETTERS, NOTHING, TABLE, compiled
 from fenghuo.schemas.compiled import apart as outside
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.streams.counting.fates import Sums
 from fenghuo.streams.counting.windows import NEVER_MS, SECOND_MS
-from fenghuo.streams.decode.arrow.frame import BOUNDS, Frame
+from fenghuo.streams.decode.arrow.frame import Frame
 from fenghuo.streams.decode.codes import BUCKETS_BY_MS
 
 TABLE_MAX = 1 << 18
@@ -60,12 +60,12 @@ class FrameAdder:
             if self._count or not 0 < width <= TABLE_MAX:
                 return start, frontier_ms, self._count > 0
             self._make(1 << (width - 1).bit_length())
-        x, latency = frame.x, frame.values.get("latency_ms")
+        x, latency = frame.x, frame.values.get(frame.kind.histogram)
         found = np.array(
             [
                 *(start, frame.message, frame.base_ms, frame.buckets),
-                *_bounds(frame, ("amount_fen", "count")),
-                *_bounds(frame, ("latency_ms",)),
+                *_bounds(frame, frame.kind.weight),
+                *_bounds(frame, frame.kind.histogram),
                 *(limit_ms, lateness_ms, frontier_ms, self._width, self._count, 0),
             ],
             np.int64,
@@ -101,9 +101,9 @@ class FrameAdder:
         self._second, self._last = np.full((2, seconds), NEVER_MS, np.int64)
 
 
-def _bounds(frame: Frame, names: tuple[str, ...]) -> tuple[int, int]:
-    """Least and most of the first of these values that the frame has."""
-    return next((BOUNDS[name] for name in names if name in frame.values), (0, 2**62))
+def _bounds(frame: Frame, name: str) -> tuple[int, int]:
+    """Least and most of this value, if the frame has it."""
+    return frame.kind.bounds[name] if name in frame.values else (0, 2**62)
 
 
 @outside

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.wire.position import Position
 from fenghuo.streams.decode.arrow.frame import Frame

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints, Letters
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.streams.counting.fates import FUTURE, PAST
 from fenghuo.streams.counting.limits import BY_CLOCK

@@ -16,7 +16,8 @@ import numpy as np
 
 from fenghuo.schemas.arrays import Flags
 from fenghuo.schemas.compiled import FLAGS, INT, INTS, NOTHING, compiled
-from fenghuo.schemas.kinds.events import AMOUNT_FEN_MAX, COUNT_MAX, SECOND_WEIGHT_MAX
+from fenghuo.schemas.kinds.bounds import SECOND_WEIGHT_MAX
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.streams.counting import windows
 from fenghuo.streams.counting.fates import Sums
@@ -25,7 +26,7 @@ from fenghuo.streams.decode.batch import Batch, Refusal
 from fenghuo.streams.decode.codec import Codec, EventBytes
 from fenghuo.streams.decode.refusals import refusals
 
-EVENT_WEIGHT_MAX = max(AMOUNT_FEN_MAX, COUNT_MAX)
+EVENT_WEIGHT_MAX = max(kind.bounds[kind.weight][1] for kind in ALL.values() if kind.weight)
 
 
 class Weights:

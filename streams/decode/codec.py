@@ -14,13 +14,8 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.events import (
-    EVENT_BYTES_MAX,
-    EVENT_OF,
-    EVENTS_PER_MESSAGE_MAX,
-    FIELDS,
-    Event,
-)
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.events import ALL, EVENT_OF, FIELDS, Event
 from fenghuo.schemas.records.messages import Messages
 from fenghuo.streams.decode.arrow.frame import FRAME_MAGIC, Frame, FrameReader, split_frame
 from fenghuo.streams.decode.batch import DETAIL_CHARS_MAX, Batch, Refusal
@@ -216,14 +211,13 @@ class Codec:
         events, size = run.events, len(run.events)
         ts = np.fromiter(map(attrgetter("ts"), events), np.int64, size)
         cell = self.coder.codes(list(map(self._key, events)))
-        x = np.zeros(size, np.int64)
-        if self.coder.kind == "order":
-            x = np.fromiter(map(attrgetter("amount_fen"), events), np.int64, size)
-        elif self.coder.kind == "traffic":
-            weights = map(attrgetter("count"), events)
-            x = np.fromiter((count or 1 for count in weights), np.int64, size)
-            latency = np.fromiter(map(attrgetter("latency_ms"), events), np.int64, size)
-            cell = cell * self.coder.buckets + buckets_of(latency)
+        x, kind = np.zeros(size, np.int64), ALL[self.coder.kind]
+        if kind.weight:
+            weights, absent = map(attrgetter(kind.weight), events), kind.weight_if_absent
+            x = np.fromiter((weight or absent for weight in weights), np.int64, size)
+        if kind.histogram:
+            spans = np.fromiter(map(attrgetter(kind.histogram), events), np.int64, size)
+            cell = cell * self.coder.buckets + buckets_of(spans)
         users = map(attrgetter("user_id"), events)
         user = np.fromiter(map(_user, users), np.int64, size)
         refused = tuple(

@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fenghuo.schemas.arrays import Ints
+from fenghuo.schemas.kinds.events import ALL
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.kinds.measures import (
     BUCKETS,
     FIXED_LABELS,
     FLAGS,
     LATENCY_BOUNDS_MS,
-    MEASURES,
     OTHER,
     UNCLASSIFIED,
-    WEIGHED,
-    Cut,
     Series,
     cut_name,
 )
@@ -54,7 +53,7 @@ class Coder:
         self.dimensions = tuple(dict.fromkeys(dim for cut in cuts for dim in cut))
         self.fields = self.dimensions + FLAGS[kind]
         """Event fields that make the raw key of `code`, in order."""
-        self.buckets = BUCKETS if kind == "traffic" else 1
+        self.buckets = BUCKETS if ALL[kind].histogram else 1
         self.series: list[Series] = []
         self._labels = {
             dim: frozenset(FIXED_LABELS.get(dim) or labels.get(dim, ())) for dim in self.dimensions
@@ -62,7 +61,8 @@ class Coder:
         self._raw: dict[tuple[object, ...], int] = {}
         self._known: dict[tuple[object, ...], int] = {}
         self._series_ids: dict[Series, int] = {}
-        self._table = _Table(len(self.cuts), len(MEASURES[kind]))
+        self._table = _Table(len(self.cuts), len(ALL[kind].counters))
+        self._weighed = np.array([counter.weighed for counter in ALL[kind].counters], np.bool_)
 
     def codes(self, keys: Sequence[tuple[object, ...]]) -> npt.NDArray[np.int64]:
         """The code of each raw key (values of `fields`)."""
@@ -92,18 +92,19 @@ class Coder:
         names = (*sorted(self._labels.get("region", ())), OTHER)
         return self._table.region[codes], names
 
-    def paid(self, codes: Ints) -> npt.NDArray[np.bool_]:
-        """Which of these order events are paid ones."""
-        paid: npt.NDArray[np.bool_] = self._table.counted[codes, MEASURES["order"].index("paid")]
-        return paid
+    def sold(self, codes: Ints) -> npt.NDArray[np.bool_]:
+        """Which of these events are sales."""
+        sales = ALL[self.kind].sales
+        if sales is None:
+            return np.zeros(len(codes), np.bool_)
+        return self._counts(sales[0])[codes]
 
     def visitors(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """By code: index of the region, and whether a new user paid an order."""
-        counted = self._table.counted
-        if self.kind != "order":
-            return self._table.region, np.zeros(len(counted), np.bool_)
-        paid, new = (MEASURES["order"].index(name) for name in ("paid", "new_users"))
-        return self._table.region, counted[:, paid] & counted[:, new]
+        """By code: index of the region, and whether it is a sale to a new user."""
+        newcomers = ALL[self.kind].newcomers
+        if not newcomers:
+            return self._table.region, np.zeros(len(self._table.counted), np.bool_)
+        return self._table.region, self._counts(newcomers)
 
     def spread(self, group: Ints, cell: Ints, n: Ints, x: Ints) -> tuple[Ints, Ints, Ints]:
         """Sums by group and series over every cut: (group, series, values[row, column]), in rising
@@ -115,10 +116,15 @@ class Coder:
             (group, cell, n, x),
             self._table.series,
             self._table.counted,
-            np.array([name in WEIGHED[self.kind] for name in MEASURES[self.kind]], np.bool_),
+            self._weighed,
             series=len(self.series),
             buckets=self.buckets,
         )
+
+    def _counts(self, counter: str) -> npt.NDArray[np.bool_]:
+        """By code: whether an event counts in this counter."""
+        counted = self._table.counted[:, ALL[self.kind].measures.index(counter)]
+        return np.ascontiguousarray(counted)
 
     def _resolve(self, key: tuple[object, ...]) -> int:
         """Bound the labels, then the code of what is left."""
@@ -129,7 +135,8 @@ class Coder:
             bounded.append(label)
             unknown += missed
         flags = key[len(self.dimensions) :]
-        counted = _counted(self.kind, flags)
+        flagged = dict(zip(FLAGS[self.kind], flags, strict=True))
+        counted = tuple(counter.when(flagged) for counter in ALL[self.kind].counters)
         full = (*bounded, counted, unknown)
         code = self._known.get(full)
         if code is None:
@@ -194,24 +201,3 @@ class _Table:
 
 def _doubled(array: npt.NDArray[_Item]) -> npt.NDArray[_Item]:
     return np.concatenate((array, np.zeros_like(array)))
-
-
-def _counted(kind: str, flags: tuple[object, ...]) -> tuple[bool, ...]:
-    """Which counters of MEASURES an event with these flags counts in."""
-    if kind == "order":
-        status, new_user, repeat = flags
-        paid = status == "paid"
-        return (
-            True,
-            paid,
-            paid,
-            status == "failed",
-            status == "cancelled",
-            status == "refunded",
-            bool(new_user),
-            bool(repeat),
-        )
-    if kind == "traffic":
-        (status,) = flags
-        return (True, True, isinstance(status, int) and status >= 500)
-    return (True, True)

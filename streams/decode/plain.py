@@ -22,7 +22,7 @@ from fenghuo.schemas.compiled import (
     eight,
     inlined,
 )
-from fenghuo.schemas.kinds.events import EVENT_BYTES_MAX
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX
 from fenghuo.streams.decode.tokens import (
     ABSENT,
     any_value,

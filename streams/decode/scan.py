@@ -13,7 +13,8 @@ import numpy as np
 from msgspec import inspect
 
 from fenghuo.schemas.arrays import Flags, Ints, Letters
-from fenghuo.schemas.kinds.events import EVENT_BYTES_MAX, EVENT_OF, ID_CHARS_MAX, Event
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX, ID_CHARS_MAX
+from fenghuo.schemas.kinds.events import ALL, EVENT_OF, Event
 from fenghuo.streams.decode.codes import BUCKETS_BY_MS, Coder
 from fenghuo.streams.decode.plain import (
     INTERN_SLOTS,
@@ -45,7 +46,7 @@ class Scan:
         """Fields whose values make the shape of an event; the shape decides its code."""
         self._names, self._plan = self._planned()
         self._after = np.zeros(len(self._plan) + 1, np.int64)
-        x_default = int(coder.kind == "traffic")
+        x_default = ALL[coder.kind].weight_if_absent
         required = sum(1 << i for i, field in enumerate(self._fields) if field.required)
         self._bounds = np.array([required, coder.buckets, x_default], np.int64)
         self._strange = np.zeros(2 * UNKNOWN_MAX, np.int64)
@@ -119,9 +120,8 @@ class Scan:
         """(names, plan): of each field its quoted name as two words, and a row that says what it
         may be and where its value goes.
         """
-        kind = self._coder.kind
-        out = {"ts": OUT_TS, "latency_ms": OUT_LATENCY}
-        out |= {"order": {"amount_fen": OUT_X}, "traffic": {"count": OUT_X}}.get(kind, {})
+        kind = ALL[self._coder.kind]
+        out = {"ts": OUT_TS, kind.histogram: OUT_LATENCY, kind.weight: OUT_X}
         names, rows = [], []
         for field in self._fields:
             name = f'"{field.name}"'.encode()

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from fenghuo.schemas.arrays import Ints, Letters
+from fenghuo.schemas.kinds.events import ALL
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.wire.letters import Letter
 from fenghuo.schemas.wire.position import Position
@@ -101,8 +102,9 @@ class Gather:
         self._marks: dict[int, _Mark] = {}
         self._fetches = 0
         self._adder, self._frames = Adder(), FrameAdder()
-        # where orders of one second are told apart
-        self._cut = windows.cut_by((terms.start_ms, terms.end_ms) * (codec.coder.kind == "order"))
+        # where sales of one second are told apart
+        sells = ALL[codec.coder.kind].sales is not None
+        self._cut = windows.cut_by((terms.start_ms, terms.end_ms) * sells)
         self.pending = 0
         """Rows held since the last `take`, dead letters by their size: what bounds the memory."""
 
@@ -328,8 +330,8 @@ class Gather:
         code = cell // coder.buckets
         by_region: dict[str, tuple[int, int]] = {}
         many = np.ones(len(code), np.int64) if n is None else n
-        if coder.kind == "order":
-            counted = coder.paid(code) & (ts >= self._terms.start_ms) & (ts < self._terms.end_ms)
+        if ALL[coder.kind].sales:
+            counted = coder.sold(code) & (ts >= self._terms.start_ms) & (ts < self._terms.end_ms)
             region, names = coder.regions(code[counted])
             for at, paid, fen in sums_by(region, many[counted], x[counted]):
                 by_region[names[at]] = (paid, fen)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fenghuo.schemas.kinds.events import SECOND_WEIGHT_MAX, TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import SECOND_WEIGHT_MAX, TS_MIN_MS
 from fenghuo.schemas.kinds.measures import BASE_CUTS, LATENCY_BOUNDS_MS
 from tests.strategies import FUTURE_MS, LABELS, LATENESS_MS, Event, Record
 
@@ -171,7 +171,8 @@ def values_of(kind: str, event: Event) -> Values:
         paid = int(status == "paid")
         flags = [int(status == word) for word in ("failed", "cancelled", "refunded")]
         flags += [int(bool(event.get(name))) for name in ("new_user", "repeat")]
-        return (1, paid, paid * event["amount_fen"], *flags)
+        bought = [paid * flag for flag in flags[-2:]]
+        return (1, paid, paid * event["amount_fen"], *flags, *bought)
     weight = event.get("count") or 1
     buckets = [0] * (len(LATENCY_BOUNDS_MS) + 1)
     buckets[bisect_left(LATENCY_BOUNDS_MS, event["latency_ms"])] = weight

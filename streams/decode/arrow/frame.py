@@ -20,12 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fenghuo.schemas.arrays import Ints, Letters
-from fenghuo.schemas.kinds.events import (
-    AMOUNT_FEN_MAX,
-    COUNT_MAX,
+from fenghuo.schemas.kinds.bounds import (
     EVENTS_PER_MESSAGE_MAX,
-    LATENCY_MS_MAX,
 )
+from fenghuo.schemas.kinds.events import ALL
+from fenghuo.schemas.kinds.kind import Kind
 from fenghuo.streams.decode.arrow.frame_codes import FrameCodes, FrameError
 from fenghuo.streams.decode.arrow.frame_sizes import check_sizes
 from fenghuo.streams.decode.batch import DETAIL_CHARS_MAX, Batch, Refusal
@@ -34,15 +33,8 @@ from fenghuo.streams.decode.refusals import refusals
 
 FRAME_MAGIC = b"\xff\xff\xff\xff"
 """How an Arrow IPC stream begins: the continuation mark."""
-_VALUES: Mapping[str, tuple[str, ...]] = {
-    "order": ("amount_fen",),
-    "traffic": ("latency_ms",),
-    "complaint": (),
-}
 BOUNDS: Mapping[str, tuple[int, int]] = {
-    "amount_fen": (0, AMOUNT_FEN_MAX),
-    "latency_ms": (0, LATENCY_MS_MAX),
-    "count": (1, COUNT_MAX),
+    name: bounds for kind in ALL.values() for name, bounds in kind.bounds.items()
 }
 _READ = ("dt", "code", "user_id", "event_id", "count")
 _TS_MAX_MS = 2**62
@@ -54,8 +46,9 @@ class Frame(msgspec.Struct, frozen=True):
     """The events of a frame in columns as they came, of one length. Event i is at base_ms + dt[i]
     and has the code codes[index[i]]; a code of -1, or a value out of its bounds, makes no event.
 
-    values: amount_fen, latency_ms, count, as the kind has them and the frame does; user: see Batch,
-    None where nobody is named; unknown_fields: of each row; alone: some rows as a frame of theirs.
+    values: weight and what has a histogram, as the kind has them and the frame does; user: see
+    Batch, None where nobody is named; unknown_fields: of each row; alone: some rows as a frame of
+    theirs.
     """
 
     message: int
@@ -63,6 +56,7 @@ class Frame(msgspec.Struct, frozen=True):
     dt: Column
     index: Column
     codes: Ints
+    kind: Kind
     values: Mapping[str, Column]
     user: Column | None
     buckets: int
@@ -75,10 +69,10 @@ class Frame(msgspec.Struct, frozen=True):
     @property
     def x(self) -> Ints:
         """x of Batch, good or not."""
-        for name in ("amount_fen", "count"):
-            if name in self.values:
-                return self.values[name].astype(np.int64)
-        return np.full(len(self), int("latency_ms" in self.values), np.int64)
+        weights = self.values.get(self.kind.weight)
+        if weights is None:
+            return np.full(len(self), self.kind.weight_if_absent, np.int64)
+        return weights.astype(np.int64)
 
     def batch(self, start: int = 0) -> Batch:
         """The rows from `start` on as a batch: events, and refusals of what is none."""
@@ -88,8 +82,8 @@ class Frame(msgspec.Struct, frozen=True):
         for name, column in self.values.items():
             low, high = BOUNDS[name]
             bad |= (column[rows] < low) | (column[rows] > high)
-        if "latency_ms" in self.values:
-            cell = cell * self.buckets + buckets_of(self.values["latency_ms"][rows])
+        if self.kind.histogram:
+            cell = cell * self.buckets + buckets_of(self.values[self.kind.histogram][rows])
         size = len(cell)
         batch = Batch(
             np.full(size, self.message, np.int64),
@@ -142,16 +136,17 @@ class FrameReader:
         kind, base_ms = _head(schema)
         if kind != self._coder.kind:
             raise FrameError(f"expected kind {self._coder.kind!r}, got {kind!r}")
-        names = list(_VALUES[kind])
-        if kind == "traffic" and "count" in schema.names:
-            names.append("count")
+        entry = ALL[kind]
+        names = [name for name in (entry.histogram, entry.weight) if name]
+        if entry.weight_if_absent and entry.weight not in schema.names:
+            names.remove(entry.weight)
         dt, values = _ints(rows, "dt"), {name: _ints(rows, name) for name in names}
         index, codes = self._coded(rows)
         user = None
         if "user_id" in schema.names and pa.types.is_integer(schema.field("user_id").type):
             user = _ints(rows, "user_id")
         return Frame(
-            *(message, base_ms, dt, index, codes, values, user, self._coder.buckets),
+            *(message, base_ms, dt, index, codes, entry, values, user, self._coder.buckets),
             len(set(schema.names) - {*_READ, *names}),
             partial(_some, rows),
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.events import ID_CHARS_MAX
+from fenghuo.schemas.kinds.bounds import ID_CHARS_MAX
 from fenghuo.streams.decode.codes import Coder
 
 CODES_MAX = 65_536

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fenghuo.schemas.kinds.events import EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.bounds import EVENTS_PER_MESSAGE_MAX
 from fenghuo.streams.decode.arrow.frame_codes import FrameError
 
 FRAME_BYTES_MAX = 64 << 20

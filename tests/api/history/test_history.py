@@ -17,13 +17,13 @@ from fenghuo.api.history.answers import Answers
 from fenghuo.api.history.query import Span, Steps
 from fenghuo.api.history.stores import Stores
 from fenghuo.api.view.latest import Latest
+from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.kinds.measures import (
     BUCKETS,
     HISTOGRAMS,
     KINDS,
     MEASURES,
     WEIGHED,
-    Cut,
     cut_name,
     quantile,
 )

@@ -70,6 +70,7 @@ class Ledger:
             paid, status = event["status"] == "paid", event["status"]
             found |= {"paid": int(paid), "paid_amount_fen": event["amount_fen"] * paid}
             found |= {"failed": int(status == "failed"), "new_users": int(event["new_user"])}
+            found |= {"new_paid": int(paid and event["new_user"])}
         elif kind == "traffic":
             weight = event["count"]
             found |= {"requests": weight, "errors": weight * (event["status"] >= 500)}

@@ -13,6 +13,7 @@ from fenghuo.deploy.cli import generated
 from fenghuo.schemas import documents
 from fenghuo.schemas.campaign.campaign import load
 from fenghuo.schemas.kinds import events
+from fenghuo.schemas.kinds.complaint import Complaint
 from tests.laws.judge.duty import TEXT
 from tests.paths import ROOT
 
@@ -86,10 +87,10 @@ def test_a_changed_type_makes_its_documents_stale(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(root, check_only=False)
-    fields = [*events.Complaint.__struct_fields__]
+    fields = [*Complaint.__struct_fields__]
     assert "mood" not in fields
     longer = msgspec.defstruct(
-        "Complaint", [("mood", str | None, None)], bases=(events.Complaint,), frozen=True
+        "Complaint", [("mood", str | None, None)], bases=(Complaint,), frozen=True
     )
     monkeypatch.setitem(events.EVENT_OF, "complaint", longer)
     monkeypatch.setattr(documents, "_TYPES", (*events.EVENT_OF.values(), *documents._TYPES[3:]))

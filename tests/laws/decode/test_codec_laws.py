@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fenghuo.schemas.kinds.events import EVENT_BYTES_MAX
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX
 from fenghuo.streams.decode.batch import Batch
 from fenghuo.streams.decode.codec import Codec
 from tests.laws.model import Series, Values, series_of, values_of

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.streams.counting.fates import LATE, sift
 from fenghuo.streams.decode.batch import Batch
 from tests.laws.decode.test_codec_laws import SAMPLES

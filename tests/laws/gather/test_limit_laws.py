@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.wire import position
 from fenghuo.schemas.wire.letters import Letter

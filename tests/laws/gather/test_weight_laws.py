@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from fenghuo.schemas.kinds.events import AMOUNT_FEN_MAX, SECOND_WEIGHT_MAX
+from fenghuo.schemas.kinds.bounds import AMOUNT_FEN_MAX, SECOND_WEIGHT_MAX
 from fenghuo.schemas.records.fetch import Fetch
 from fenghuo.schemas.wire import position
 from fenghuo.streams.audit import reconcile

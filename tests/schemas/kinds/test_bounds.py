@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fenghuo.schemas.kinds.events import AMOUNT_FEN_MAX, COUNT_MAX
+from fenghuo.schemas.kinds.bounds import AMOUNT_FEN_MAX, COUNT_MAX
 from tests.laws.decode.test_codec_laws import SAMPLES
 from tests.laws.river import codec_of
 from tests.strategies import frame_bytes, frame_columns, text_of

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.schemas.arrays import Ints
-from fenghuo.schemas.kinds.events import TS_MIN_MS
+from fenghuo.schemas.kinds.bounds import TS_MIN_MS
 from fenghuo.streams.counting import windows
 from fenghuo.streams.counting.fates import COUNTS, LATE, sift
 from fenghuo.streams.decode.batch import Batch

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fenghuo.schemas.kinds.events import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.bounds import EVENT_BYTES_MAX, EVENTS_PER_MESSAGE_MAX
 from fenghuo.schemas.wire.letters import REASONS
 from fenghuo.streams.decode.batch import Refusal
 from fenghuo.streams.decode.codec import DEPTH_MAX

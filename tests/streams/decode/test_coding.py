@@ -48,6 +48,12 @@ def counted(
         ({"status": "refunded"}, {"events": 1, "refunded": 1}),
         ({"status": "shipped"}, {"events": 1}),
         ({"status": "created", "new_user": True}, {"events": 1, "new_users": 1}),
+        # an order of a new user is created and paid: it is one new buyer
+        (
+            {"status": "paid", "new_user": True, "repeat": True},
+            {"events": 1, "paid": 1, "paid_amount_fen": 700, "new_users": 1, "repeat": 1}
+            | {"new_paid": 1, "repeat_paid": 1},
+        ),
         ({"status": "created", "new_user": False, "repeat": True}, {"events": 1, "repeat": 1}),
     ],
     ids=str,

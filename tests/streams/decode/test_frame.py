@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fenghuo.schemas.kinds.events import EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.bounds import EVENTS_PER_MESSAGE_MAX
 from fenghuo.streams.decode.arrow import frame, frame_codes
 from fenghuo.streams.decode.codec import Codec
 from tests.laws.decode.test_codec_laws import SAMPLES, outcomes

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fenghuo.schemas.kinds.events import EVENTS_PER_MESSAGE_MAX
+from fenghuo.schemas.kinds.bounds import EVENTS_PER_MESSAGE_MAX
 from fenghuo.schemas.wire.letters import LETTER_BYTES_MAX, Letter
 from fenghuo.schemas.wire.rows import RANGES_MAX, parse
 from fenghuo.streams.counting.published import CROWDED_BYTES
