@@ -5,14 +5,12 @@ field never changes its type; a name is never used twice for different things. U
 ignored and counted. Optional fields may be absent or null.
 """
 
-from collections.abc import Mapping
-
 from fenghuo.schemas.kinds.complaint import COMPLAINT, Complaint
 from fenghuo.schemas.kinds.kind import Kind
 from fenghuo.schemas.kinds.order import ORDER, Order
 from fenghuo.schemas.kinds.traffic import TRAFFIC, Traffic
 
-ALL: Mapping[str, Kind] = {kind.name: kind for kind in (ORDER, TRAFFIC, COMPLAINT)}
+ALL: dict[str, Kind] = {kind.name: kind for kind in (ORDER, TRAFFIC, COMPLAINT)}
 Event = Order | Traffic | Complaint
 EVENT_OF: dict[str, type[Event]] = {"order": Order, "traffic": Traffic, "complaint": Complaint}
 FIELDS: dict[str, frozenset[str]] = {

@@ -9,15 +9,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
+from tests.parts import next_release
 from tests.parts.host_clock import HostClock
 from tests.parts.process import Process, free_port
 from tests.paths import ROOT
 
 PARTS = ("gather", "judge", "archive", "api")
+NO_ENV: Mapping[str, str] = MappingProxyType({})
 READY_S_MAX = 60
 REPLAYS = ROOT / "deploy" / "campaigns" / "replays.toml"
 
@@ -46,6 +49,8 @@ class River:
         }
         self.parts: dict[str, Process] = {}
         self.clocks: dict[str, HostClock] = {}
+        self.of_next_release: set[str] = set()
+        """Names of parts that are to be of it."""
 
     def host(self, name: str, ahead_s: int = 0) -> HostClock:
         """The clock of the host that a part will be started on."""
@@ -72,7 +77,8 @@ class River:
         if name not in self.parts:
             words = ("fenghuo.deploy", "run", kind)
             command = clock.command(*words) if clock else [sys.executable, "-m", *words]
-            self.parts[name] = Process(name, command, self.folder / f"{name}.log", self.env)
+            env = self.env | (next_release.ENV if name in self.of_next_release else {})
+            self.parts[name] = Process(name, command, self.folder / f"{name}.log", env)
         self.parts[name].start()
 
     def kill(self, name: str) -> None:
@@ -103,25 +109,25 @@ class River:
             body: bytes = answer.read()
             return body
 
-    def begin(self, *command: str) -> subprocess.Popen[str]:
+    def begin(self, *command: str, env: Mapping[str, str] = NO_ENV) -> subprocess.Popen[str]:
         """Begin a `fenghuo` command."""
         return subprocess.Popen(
             [sys.executable, "-m", "fenghuo.deploy", *command],
-            env={**os.environ, **self.env},
+            env={**os.environ, **self.env, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *command: str) -> tuple[int, str]:
+    def run(self, *command: str, env: Mapping[str, str] = NO_ENV) -> tuple[int, str]:
         """Run a `fenghuo` command to its end: exit code and what it printed."""
-        running = self.begin(*command)
+        running = self.begin(*command, env=env)
         out, err = running.communicate(timeout=600)
         return running.returncode, out if running.returncode == 0 or out.strip() else err
 
-    def audit(self) -> tuple[int, dict[str, Any]]:
+    def audit(self, env: Mapping[str, str] = NO_ENV) -> tuple[int, dict[str, Any]]:
         """The books."""
-        code, out = self.run("audit", "--json", "--wait", "90")
+        code, out = self.run("audit", "--json", "--wait", "90", env=env)
         return code, json.loads(out)
 
     def logs(self) -> str:
