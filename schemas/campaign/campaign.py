@@ -85,6 +85,15 @@ class Campaign:
         }
         return _short_hash(json.dumps(shape, sort_keys=True, ensure_ascii=False))
 
+    def fingerprint_of(self, kind: str) -> str:
+        """Short hash of the cuts of a kind and of the labels that its events are told apart by."""
+        used = {"region", *(dimension for cut in self.cuts_of(kind) for dimension in cut)}
+        shape = {
+            "labels": {name: list(self.labels.get(name, ())) for name in sorted(used)},
+            "cuts": [list(cut) for cut in self.cuts_of(kind)],
+        }
+        return _short_hash(json.dumps(shape, sort_keys=True, ensure_ascii=False))
+
     def cuts_of(self, kind: str) -> tuple[Cut, ...]:
         """All cuts of a kind: base and extra."""
         return cuts(kind, self.cuts)

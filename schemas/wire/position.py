@@ -43,6 +43,10 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """(second, weight) of the seconds that were open at `offset`, by what lies before it."""
     sealed: int = 0
     """The offset at which reading went on behind deleted records and open seconds were given up."""
+    own: str = ""
+    """The fingerprint as far as this source's kind is concerned; "" by a release that knew only the
+    one of all kinds.
+    """
 
     def wins(self, other: "Position | None") -> bool:
         """Whether this one is to be taken instead of the other."""

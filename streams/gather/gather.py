@@ -296,6 +296,7 @@ class Gather:
             *(self.gaps, self._life),
             tuple(one for one in mark.weights if one[0] >= open_ms and one[1]),
             self._sealed,
+            self._terms.own(self._codec.coder.kind),
         )
 
     def _in_time(

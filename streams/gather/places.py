@@ -14,6 +14,7 @@ from fenghuo.schemas.log.foreign import FOREIGN, Foreign, key_of
 from fenghuo.schemas.wire import position
 from fenghuo.schemas.wire.position import Position
 from fenghuo.schemas.wire.pulse import Head, Source, Tally
+from fenghuo.schemas.wire.topics import KIND_OF
 from fenghuo.streams.counting import windows
 from fenghuo.streams.gather.taken import Terms
 
@@ -102,6 +103,7 @@ def begin(
         *(source, 0, terms.fingerprint, first, None, windows.NEVER_MS, Tally()),
         *(terms.lateness_ms, terms.future_ms),
         life=life,
+        own=terms.own(KIND_OF[source.topic]),
     )
     if not good:
         return Begin(fresh if head is None else _unplaced(fresh, head, first))
@@ -114,7 +116,8 @@ def begin(
             f"be with {terms.lateness_ms} and {terms.future_ms}: set FENGHUO_LATENESS_MS and "
             "FENGHUO_FUTURE_MS as they were, or use new topics",
         )
-    if place.fingerprint != terms.fingerprint:
+    own = terms.own(KIND_OF[source.topic])
+    if place.own != own if place.own and own else place.fingerprint != terms.fingerprint:
         if first > 0:
             return Begin(
                 place,

@@ -1,6 +1,7 @@
 """What a counting of a source partition depends on besides its log, and what comes out of it."""
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -17,7 +18,8 @@ from fenghuo.streams.decode.codes import Coder
 
 class Terms(msgspec.Struct, frozen=True):
     """What the counting depends on besides the log. fingerprint names labels, cuts and the
-    campaign's times.
+    campaign's times; by_kind the same as far as a kind's events are concerned, so that a change of
+    complaints counts no order anew.
     """
 
     lateness_ms: int
@@ -25,6 +27,11 @@ class Terms(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     fingerprint: str
+    by_kind: Mapping[str, str] = {}
+
+    def own(self, kind: str) -> str:
+        """The fingerprint of a kind."""
+        return self.by_kind.get(kind, "")
 
 
 def coders(campaign: Campaign) -> dict[str, Coder]:
@@ -34,14 +41,19 @@ def coders(campaign: Campaign) -> dict[str, Coder]:
 
 def terms(settings: Settings, campaign: Campaign) -> Terms:
     """What the counting depends on; two workers with one fingerprint count alike."""
-    words = f"{campaign.fingerprint} {campaign.start_ms} {campaign.end_ms}"
+    times = f"{campaign.start_ms} {campaign.end_ms}"
     return Terms(
         settings.lateness_ms,
         settings.future_ms,
         campaign.start_ms,
         campaign.end_ms,
-        hashlib.sha256(words.encode()).hexdigest()[:16],
+        _short(f"{campaign.fingerprint} {times}"),
+        {kind: _short(f"{campaign.fingerprint_of(kind)} {times}") for kind in topics.KINDS},
     )
+
+
+def _short(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 class Taken(msgspec.Struct, frozen=True):

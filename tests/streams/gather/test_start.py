@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fenghuo.schemas.campaign.campaign import parse
+from fenghuo.schemas.kinds.measures import KINDS
 from fenghuo.schemas.log.foreign import Foreign
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.wire import position
@@ -23,6 +25,7 @@ from fenghuo.streams.gather.taken import coders, terms
 from fenghuo.streams.gather.turns import HEAD_MS, SAFE_MS, in_turn, is_due
 from tests.laws.judge.duty import campaign
 from tests.laws.river import beginning, source_of
+from tests.schemas.campaign.campaign_texts import GOOD as CAMPAIGN_TEXT
 
 TERMS = terms(Settings(), campaign())
 SOURCE = source_of("order")
@@ -85,6 +88,40 @@ def test_other_labels_count_everything_anew_under_the_next_epoch() -> None:
 
     assert (place.offset, place.epoch, place.fingerprint) == (0, 5, "other")
     assert (place.frontier_ms, place.tally.events, place.replayed) == (None, 0, ())
+
+
+def test_only_what_concerns_a_kind_counts_its_events_anew() -> None:
+    """What a position says of its own kind decides; where it says nothing, the release before wrote
+    it, and the fingerprint of all kinds does.
+    """
+    known = replace(TERMS, fingerprint="before")  # something of complaints has changed since
+    kept = replace(FOUND, fingerprint="before", own=TERMS.own("order"))
+    silent = replace(FOUND, fingerprint="before")
+    other = replace(kept, own="other", fingerprint=TERMS.fingerprint)
+
+    assert begin(SOURCE, [kept], (0, 90), TERMS).place == kept
+    assert begin(SOURCE, [silent], (0, 90), known).place == silent
+    for anew in (silent, other):
+        place = begin(SOURCE, [anew], (0, 90), TERMS).place
+        assert (place.offset, place.epoch) == (0, FOUND.epoch + 1)
+        assert place.own == TERMS.own("order")
+
+
+def changed(old: str, new: str) -> set[str]:
+    """Kinds whose fingerprint is another after this edit of the campaign file."""
+    before, after = (
+        parse(text, "small.toml") for text in (CAMPAIGN_TEXT, CAMPAIGN_TEXT.replace(old, new))
+    )
+    assert before != after
+    assert before.fingerprint != after.fingerprint
+    return {k for k in KINDS if before.fingerprint_of(k) != after.fingerprint_of(k)}
+
+
+def test_a_change_concerns_the_kinds_that_are_cut_by_it() -> None:
+    assert changed('type = ["', 'type = ["rude", "') == {"complaint"}
+    assert changed('payment = ["', 'payment = ["cash", "') == {"order"}
+    assert changed('system = ["', 'system = ["door", "') == {"traffic"}
+    assert changed('region = ["east", "west"]', 'region = ["west", "east"]') == set(KINDS)
 
 
 REFUSED: list[tuple[str, dict[str, Any], tuple[int, int], str]] = [
