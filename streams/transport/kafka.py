@@ -21,6 +21,8 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.wire import topics
 
 LOG = logging.getLogger("fenghuo.kafka")
+KNOWN_TRIES = 100
+"""Of a tenth of a second each."""
 REACH_S = 60.0
 """How long a starting part waits for the broker."""
 SAY_S = 1.0
@@ -81,19 +83,36 @@ async def prepare(settings: Settings) -> str:
                 for name in sorted(missing)
             ]
             answer = await client.create_topics(new)
+            unmade = set()
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     if name == topics.of(topics.CLOCK, settings.lane):
                         LOG.warning(
                             "topic %s could not be made: the broker's clock is unknown", name
                         )
+                        unmade.add(name)
                         continue
                     why = f"{for_code(code).__name__} {rest}"
                     raise KafkaDown(f"cannot make topic {name} at {settings.kafka}: {why}")
+            await known(client, missing - unmade)
         cluster = await client.describe_cluster()
         return str(cluster.get("cluster_id") or "log")
     finally:
         await client.close()
+
+
+async def known(client: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Wait until the broker that is asked knows topics that were just made: Apache Kafka answers as
+    soon as its controller has decided, a moment before its brokers have heard of it.
+    """
+    waiting = set(names)
+    for _ in range(KNOWN_TRIES):
+        found = await client.describe_topics(sorted(waiting)) if waiting else []
+        waiting -= {topic["topic"] for topic in found if not topic["error_code"]}
+        if not waiting:
+            return
+        await asyncio.sleep(0.1)
+    LOG.warning("topics were made and are not known yet: %s", ", ".join(sorted(waiting)))
 
 
 def _lasts_ms(settings: Settings) -> int:

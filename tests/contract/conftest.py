@@ -49,6 +49,7 @@ class Broker(NamedTuple):
                 new = [NewTopic(name, n, 1, topic_configs=limit) for name, n in partitions.items()]
                 answer = await client.create_topics(new)
                 assert [code for _, code, *_ in answer.topic_errors if code] == []
+                await kafka.known(client, partitions)
             finally:
                 await client.close()
 

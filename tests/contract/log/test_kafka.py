@@ -7,7 +7,7 @@ producer says; Tansu takes the setting and keeps the producer's time.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import aiokafka
@@ -20,7 +20,9 @@ from fenghuo.schemas.log import reading
 from fenghuo.schemas.wire import topics
 from fenghuo.streams.transport import kafka
 from tests.contract.conftest import Broker
+from tests.parts.kafka import kafka as kafka_broker
 from tests.parts.process import free_port
+from tests.parts.tansu import tansu
 
 pytestmark = pytest.mark.real
 
@@ -44,7 +46,16 @@ def topic(broker: Broker, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_prepare_makes_every_topic_once(broker: Broker) -> None:
+@pytest.fixture(params=["tansu", "kafka"])
+def empty(request: pytest.FixtureRequest, need: Callable[[str], None]) -> Iterator[Broker]:
+    """A broker that nobody has made a topic on."""
+    need(request.param)
+    with tansu() if request.param == "tansu" else kafka_broker() as part:
+        yield Broker(request.param, part)
+
+
+def test_prepare_makes_every_topic_once(empty: Broker) -> None:
+    broker = empty
     settings = broker.settings(partitions=3)
     first = run(kafka.prepare(settings))
     plan = topics.plan(3)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.real
 CLIENT = """
 import sys
 from pathlib import Path
-from fenghuo.schemas.store_client import Chdb
+from fenghuo.schemas.store.chdb import Chdb
 store = Chdb(Path(sys.argv[1]), linger_s=1)
 for n in range(20):
     store.insert("t", {"k": [n], "who": ["child"]})
@@ -198,8 +198,8 @@ def test_a_folder_with_a_long_name_has_an_owner_too(tmp_path: Path) -> None:
 AS_ANOTHER = """
 import os, sys
 from pathlib import Path
-from fenghuo.schemas.store import StoreError
-from fenghuo.schemas.store_client import Chdb
+from fenghuo.schemas.store.chdb import Chdb
+from fenghuo.schemas.store.port import StoreError
 os.setgid(65534)
 os.setuid(65534)
 try:

@@ -69,7 +69,7 @@ class World:
         command = self.command(*arguments, "--json", lane=lane)
         env = {**os.environ, **self.real.env}
         done = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=360
         )
         assert done.stdout, done.stderr + self.real.logs()
         return done.returncode, msgspec.json.decode(done.stdout, type=Run)
