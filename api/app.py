@@ -78,8 +78,7 @@ def create_app(
         metrics.tell(clock)
         source.latest.notes = lambda: skewed("api", clock.skew_ms)
 
-    def told(transitions: tuple[Transition, ...]) -> None:
-        metrics.told(transitions)
+    def told(_: tuple[Transition, ...]) -> None:
         feed.wake()
 
     @contextlib.asynccontextmanager

@@ -21,7 +21,6 @@ from fenghuo.schemas.lane import Lane
 from fenghuo.schemas.log.broker_clock import BrokerClock
 from fenghuo.schemas.metric_names import ForeignRecords, HostClocks, in_lane
 from fenghuo.schemas.wire.status import Board
-from fenghuo.schemas.wire.warning import Transition
 
 _BOOKS: Mapping[str, tuple[str, str]] = {
     "accepted": ("fenghuo_accepted_events", "Events counted, from the judge's books."),
@@ -59,12 +58,6 @@ class Metrics(Collector):
             ["why"],
             registry=self._registry,
         )
-        self.transitions = Counter(
-            "fenghuo_transitions_total",
-            "Changes of level seen since this api started.",
-            ["rule", "to_level"],
-            registry=self._registry,
-        )
         ProcessCollector(registry=self._registry)
         self._registry.register(_Boards(source.latest, clock_ms, in_force))
         self._registry.register(_Window(source, feed))
@@ -83,12 +76,6 @@ class Metrics(Collector):
     def ended(self, why: str) -> None:
         """Count a connection that was ended."""
         self._ended.labels(why).inc()
-
-    def told(self, transitions: tuple[Transition, ...]) -> None:
-        """Count new transitions; no data is level -1."""
-        for transition in transitions:
-            to_level = -1 if transition.to_level is None else transition.to_level
-            self.transitions.labels(transition.rule, str(to_level)).inc()
 
 
 class _Boards(Collector):

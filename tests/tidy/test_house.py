@@ -33,6 +33,7 @@ RULES: list[Callable[[Source], Iterator[str]]] = [
 ]
 
 FILES_MAX = 12
+METRIC_HOMES = ("streams/metrics.py", "api/metrics.py", "schemas/metric_names.py")
 IMPORT_NAMES = {
     "faust-streaming": "faust",
     "hdrhistogram": "hdrh",
@@ -129,12 +130,21 @@ def test_every_setting_is_in_the_runbook_with_its_default() -> None:
 
 
 def test_every_metric_is_in_the_runbook() -> None:
-    homes = ("streams/metrics.py", "api/metrics.py", "schemas/metric_names.py")
-    code = "\n".join((ROOT / home).read_text() for home in homes)
+    code = "\n".join((ROOT / home).read_text() for home in METRIC_HOMES)
     expected = {name.removesuffix("_total") for name in re.findall(r"\"(fenghuo_\w+)\"", code)}
     rows = re.findall(r"^\| `(fenghuo_\w+)` \|", _runbook(), re.MULTILINE)
 
     assert sorted({name.removesuffix("_total") for name in rows}) == sorted(expected)
+
+
+def test_every_metric_has_one_home() -> None:
+    """A name that two parts tell is counted twice by whoever sums it up."""
+    homes: dict[str, set[str]] = {}
+    for home in METRIC_HOMES:
+        for name in re.findall(r"\"(fenghuo_\w+)\"", (ROOT / home).read_text()):
+            homes.setdefault(name.removesuffix("_total"), set()).add(home)
+
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
 def _plain(name: str) -> str:
