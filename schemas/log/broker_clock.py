@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 import aiokafka
 
 from fenghuo.schemas.clock import JUMP_MS, Clock
+from fenghuo.schemas.log.again import Well, again
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.wire import topics
 
@@ -79,27 +80,24 @@ class BrokerClock:
 
     async def _keep(self, ready: asyncio.Event) -> None:
         """Never ends: without the broker's time the part goes on with its own."""
-        said = ""
-        while True:
-            try:
-                async with _producer(self._kafka) as producer:
-                    await self._find(producer)
-                    for _ in range(FIRST_ASKS):
-                        await self._ask(producer)
-                    ready.set()
-                    said = ""
-                    await self._look_for_ever(producer)
-            except (Exception, asyncio.CancelledError) as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise  # told to stop; the client also cancels its own tasks
+
+        async def ask(well: Well) -> None:
+            async with _producer(self._kafka) as producer:
+                await self._find(producer)
+                for _ in range(FIRST_ASKS):
+                    await self._ask(producer)
                 ready.set()
-                if repr(error) != said:  # a right that is missing stays so
-                    said = repr(error)
-                    LOG.warning("the broker's clock cannot be read now: %s", said)
-            for _ in range(ASK_LOOKS):
+                well()
+                await self._look_for_ever(producer)
+
+        async def pause(wait_s: float) -> None:
+            ready.set()
+            for _ in range(int(wait_s / LOOK_S)):
                 self._look()
                 await asyncio.sleep(LOOK_S)
+
+        what = "the broker's clock cannot be read now"
+        await again(ask, what, LOG, pauses_s=(ASK_LOOKS * LOOK_S,), pause=pause)
 
     async def _find(self, producer: aiokafka.AIOKafkaProducer) -> None:
         """Raises LookupError while the topic is not there: a broker that makes topics by itself

@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from fenghuo.schemas.log import reading
+from fenghuo.schemas.log.again import Well, again
 from fenghuo.schemas.log.reading import Record
 
 LOG = logging.getLogger("fenghuo.follow")
@@ -82,25 +83,16 @@ class Follow:
 
     async def run(self) -> None:
         """Follow the topic; ends only by being cancelled."""
-        failures = 0
-        while True:
-            before = self.next_offset
-            try:
-                await self._follow()
-            except (Exception, asyncio.CancelledError) as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise  # told to stop; the client also cancels its own tasks
-                failures = 0 if self.next_offset != before else failures
-                wait_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
-                failures += 1
-                where = f"topic {self._tp.topic} at {self._bootstrap}"
-                LOG.warning("%s: %r; again in %s s", where, error, wait_s)
-                await asyncio.sleep(wait_s)
-            finally:
-                self._consumer = None
+        where = f"topic {self._tp.topic} at {self._bootstrap} is not read now"
+        await again(self._connected, where, LOG, pauses_s=BACK_OFF_S)
 
-    async def _follow(self) -> None:
+    async def _connected(self, well: Well) -> None:
+        try:
+            await self._follow(well)
+        finally:
+            self._consumer = None
+
+    async def _follow(self, well: Well) -> None:
         options = {"fetch_max_wait_ms": FETCH_WAIT_MS, "request_timeout_ms": REQUEST_MS}
         async with reading.reader(self._bootstrap, **options) as consumer:
             await self._seek(consumer)
@@ -117,6 +109,7 @@ class Follow:
                     heard_s = now_s() if len(fetch.offsets) else heard_s
                     self._take(reading.records_of(self._tp.topic, fetch))
                     self._reached(fetch.next_offset)
+                    well()
                 if not self._is_short(consumer):
                     whole_s = now_s()
                 elif now_s() - whole_s >= SHORT_S:

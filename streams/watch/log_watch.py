@@ -8,6 +8,7 @@ import logging
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from fenghuo.schemas.log.again import Well, again
 from fenghuo.schemas.wire.topics import TOPIC_OF
 from fenghuo.streams.judge.unread import Bounds
 
@@ -32,30 +33,24 @@ class LogWatch:
 
     async def _watch(self) -> None:
         """Never ends: a broker that is away is waited for."""
-        said = ""
-        while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
-                enable_auto_commit=False,
-                isolation_level="read_committed",  # what nobody may read yet is no lag
-                metadata_max_age_ms=METADATA_MS,
-            )
-            try:
-                await consumer.start()
-                while True:
-                    self.bounds = await asyncio.wait_for(_bounds(consumer), ANSWER_S)
-                    said = ""
-                    await asyncio.sleep(EVERY_S)
-            except (Exception, asyncio.CancelledError) as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise  # told to stop; the client also cancels its own tasks
-                if repr(error) != said:
-                    said = repr(error)
-                    LOG.warning("where the source topics end is not known now: %s", said)
-            finally:
-                await consumer.stop()
-            await asyncio.sleep(EVERY_S)
+        what = "where the source topics end is not known now"
+        await again(self._look, what, LOG, pauses_s=(EVERY_S,))
+
+    async def _look(self, well: Well) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            isolation_level="read_committed",  # what nobody may read yet is no lag
+            metadata_max_age_ms=METADATA_MS,
+        )
+        try:
+            await consumer.start()
+            while True:
+                self.bounds = await asyncio.wait_for(_bounds(consumer), ANSWER_S)
+                well()
+                await asyncio.sleep(EVERY_S)
+        finally:
+            await consumer.stop()
 
 
 async def _bounds(consumer: AIOKafkaConsumer) -> Bounds:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
+from fenghuo.schemas.log.again import Well, again
 from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.wire import topics
 from fenghuo.schemas.wire.status import Note
@@ -32,18 +33,18 @@ class TopicWatch:
 
     async def _watch(self) -> None:
         """Never ends: a broker that is away is waited for."""
+        what = "the settings of topics cannot be looked at now"
+        await again(self._look, what, LOG, pauses_s=(EVERY_S,))
+
+    async def _look(self, well: Well) -> None:
         s = self._settings
-        while True:
-            try:
-                found = await look(s.kafka, list(topics.plan(1, s.lane)))
-                notes = check(found, s.lane, self._campaign_ms, s.kafka)
-                for note in notes:
-                    if note not in self.notes:
-                        LOG.warning("%s; cure: %s", note.en, note.cure)
-                self.notes = notes
-            except Exception as error:
-                LOG.warning("the settings of topics cannot be looked at now: %r", error)
-            await asyncio.sleep(EVERY_S)
+        found = await look(s.kafka, list(topics.plan(1, s.lane)))
+        notes = check(found, s.lane, self._campaign_ms, s.kafka)
+        for note in notes:
+            if note not in self.notes:
+                LOG.warning("%s; cure: %s", note.en, note.cure)
+        self.notes = notes
+        well()
 
 
 async def look(bootstrap: str, names: Sequence[str]) -> dict[str, Topic]:
