@@ -86,6 +86,13 @@ def test_the_settings_of_units_and_containers_are_settings() -> None:
             assert read(ours | {PREFIX + "STORE_PASSWORD": "x"}).kafka == "kafka:9092", name
 
 
+def test_the_broker_of_the_containers_takes_the_session_that_the_parts_ask_for() -> None:
+    least = int(COMPOSE["kafka"]["environment"]["KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS"])
+    asked = int(COMPOSE["gather"]["environment"][PREFIX + "SESSION_TIMEOUT_MS"])
+
+    assert least <= asked <= 3_000, "take-over within five seconds"
+
+
 def test_a_proxy_in_front_of_the_containers_can_be_told_by_name() -> None:
     """There the api listens beyond loopback: the variable goes in as it is set outside."""
     given = COMPOSE["api"]["environment"]
