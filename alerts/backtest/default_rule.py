@@ -6,8 +6,9 @@ expected, so they mean the same for every metric.
 
 from typing import Final
 
-from fenghuo.schemas.campaign.parts import DEFAULT_SCORES, Adaptive, Rate, Rule, Title
+from fenghuo.schemas.campaign.parts import DEFAULT_SCORES, Adaptive, Rule, Title
 from fenghuo.schemas.kinds.measures import Measure
+from fenghuo.schemas.metrics.forms.rate import Rate
 
 DEFAULT_RULE: Final = Rule(
     id="default",

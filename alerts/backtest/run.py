@@ -12,9 +12,10 @@ from math import isnan, nan
 from typing import Protocol
 
 from fenghuo.alerts.backtest.spans import Track
-from fenghuo.alerts.judging.decide import Graded, Outcome, Reading, decide
+from fenghuo.alerts.judging.decide import Graded, Outcome, decide
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.parts import Rule
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State
 
 SCOPE = "total"

@@ -5,7 +5,6 @@ the expected one. All bounds of its ladder are such scores.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, TypeGuard
 
@@ -14,6 +13,7 @@ import msgspec
 from fenghuo.alerts.judging.ladder import enters, grade
 from fenghuo.schemas.campaign.parts import OUTSIDE, Adaptive, Early, Ladder, Rule
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.reading import Reading
 
 UNIT_WORDS = {
     "percent": " %",
@@ -28,21 +28,6 @@ SCORE_DIGITS = 9
 """Decimals of a score: what is learned is no sharper, and 1 beside a bound of 1 is no hair less."""
 SCORE_MAX = 1e6
 """What a value counts that is away from a sure expectation: far beyond any bound, yet finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A number and how many samples stand behind it; None is "no data", never 0.
-
-    expected, deviation: of an adaptive rule, in the rule's unit; None while they are not known.
-    projected: the value after the rule's early.within_s at the present pace.
-    """
-
-    value: float | None
-    samples: int = 0
-    expected: float | None = None
-    deviation: float | None = None
-    projected: float | None = None
 
 
 class Graded(msgspec.Struct, frozen=True):

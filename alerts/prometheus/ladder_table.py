@@ -6,7 +6,6 @@ from fenghuo.alerts.judging.decide import in_words, span
 from fenghuo.schemas.campaign.campaign import Campaign
 from fenghuo.schemas.campaign.parts import OUTSIDE, Adaptive, Fold, Ladder, Rule
 from fenghuo.schemas.level import WARNINGS, Level
-from fenghuo.schemas.metrics.language import write
 
 PATH = "deploy/campaigns/ladders.md"
 INTRODUCTION = (
@@ -75,7 +74,7 @@ def _hold(held_ms: tuple[int, ...]) -> str:
 def _about(campaign: Campaign, rule: Rule) -> Iterator[str]:
     yield f"## {rule.id}: {rule.title.zh}, {rule.title.en}"
     yield ""
-    yield f"- `{write(rule.metric)}` in {', '.join(rule.scopes)}; {_direction(rule)}"
+    yield f"- `{rule.metric}` in {', '.join(rule.scopes)}; {_direction(rule)}"
     if rule.min_samples:
         yield f"- not judged on fewer than {f'{rule.min_samples:,}'.replace(',', ' ')} samples"
     if rule.adaptive:

@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby, repeat
 from typing import Any
 
-from fenghuo.alerts.judging.decide import Reading, decide
+from fenghuo.alerts.judging.decide import decide
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.alerts.prometheus.promql import INTERVAL, number
 from fenghuo.schemas.campaign.campaign import Campaign
 from fenghuo.schemas.campaign.parts import OUTSIDE, Early, Flapping, Ladder, Rule
 from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State
 
 TICK_MS = 1000

@@ -31,7 +31,7 @@ from fenghuo.schemas.campaign.toml_reader import MISSING, Notes, Problem, Reader
 from fenghuo.schemas.kinds.kind import Cut
 from fenghuo.schemas.kinds.measures import FIXED_LABELS, OTHER, UNCLASSIFIED, cuts
 from fenghuo.schemas.metrics.exact import fraction
-from fenghuo.schemas.metrics.language import Known
+from fenghuo.schemas.metrics.words import Known
 
 TEXT_CHARS_MAX = 1_000_000
 MINUTE_MS = 60_000

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.seen import TREND_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,109 +63,6 @@ class Rehearsal:
     scale: float
     gmv_scale: float
     curve: tuple[PacePoint, ...]  # empty: the campaign's own curve, compressed
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Per second over the window; samples = what was counted."""
-
-    measure: Measure
-    window_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """Sum of counters over sum of counters, times scale; samples = the denominator."""
-
-    numerator: tuple[Measure, ...]
-    denominator: tuple[Measure, ...]
-    window_s: int
-    scale: float
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """A quantile of a histogram; samples = what the histogram holds."""
-
-    measure: Measure
-    q: float
-    window_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Rate over the window / rate over the baseline before it; samples = the baseline's events."""
-
-    measure: Measure
-    window_s: int
-    baseline_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Rate over the window / a capacity line; samples = what was counted."""
-
-    measure: Measure
-    window_s: int
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Sum since the campaign's start / what the pace curve makes due now; samples = paid orders."""
-
-    measure: Measure
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """Seconds between now and the event-time frontier of a kind."""
-
-    of: str
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Seconds of wall clock since the last record of a kind."""
-
-    of: str
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """Rate over the window / last year's rate in the same campaign minutes; samples = counted."""
-
-    measure: Measure
-    window_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """By how much the rate rises per minute: the newer half of the window against the older one;
-    samples = what was counted.
-    """
-
-    measure: Measure
-    window_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Users:
-    """Distinct users since the campaign's start: `active` or `new`; samples = as many."""
-
-    of: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """Records of a kind in the log that nobody has counted yet."""
-
-    of: str
-
-
-Metric = (
-    Rate | Ratio | Quantile | Change | Share | Pace | Age | Silence | Growth | Slope | Users | Lag
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +161,7 @@ class Rule:
     id: str
     title: Title
     unit: str
-    metric: Metric
+    metric: Form
     scopes: tuple[str, ...]
     min_samples: int
     ladder: Ladder
@@ -294,10 +192,9 @@ class Rule:
     @property
     def window_s(self) -> int:
         """How far back the reading looks, baseline included; 0 if it has no window."""
-        match self.metric:
-            case Change(window_s=window_s, baseline_s=baseline_s):
-                return window_s + baseline_s
-            case Pace() | Age() | Silence() | Users() | Lag():
-                return 0
-            case metric:
-                return metric.window_s
+        return self.metric.reach_s
+
+    @property
+    def span_s(self) -> int:
+        """How many seconds of the rings it needs."""
+        return max(self.window_s, 0 if self.early is None else TREND_S)

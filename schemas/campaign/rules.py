@@ -2,8 +2,6 @@
 what holds for all of them: [flapping] and [[folds]].
 """
 
-from dataclasses import replace
-
 from fenghuo.schemas.campaign.ladders import (
     read_adaptive,
     read_early,
@@ -14,29 +12,15 @@ from fenghuo.schemas.campaign.ladders import (
     read_variants,
 )
 from fenghuo.schemas.campaign.names import read_title
-from fenghuo.schemas.campaign.parts import (
-    Age,
-    Change,
-    Flapping,
-    Fold,
-    Growth,
-    Lag,
-    Metric,
-    Pace,
-    Quantile,
-    Rate,
-    Ratio,
-    Rule,
-    Share,
-    Silence,
-    Slope,
-    Users,
-)
+from fenghuo.schemas.campaign.parts import Flapping, Fold, Rule
 from fenghuo.schemas.campaign.sections import World
 from fenghuo.schemas.campaign.toml_reader import MISSING, Phrase, Reader, one_of
 from fenghuo.schemas.kinds.measures import Measure, cut_name, cuts, scope_names
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.metrics.language import MetricError, read
+from fenghuo.schemas.metrics.catalogue import UNITS, read
+from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.words import MetricError
 
 RULES_MAX = 200
 FOLDS_MAX = 100
@@ -50,23 +34,6 @@ TOTAL = "total"
 KIND = "kind"
 FOLD_SCOPES = ("total", "same")
 
-# a reading is always in its rule's unit, so the unit fixes a ratio's scale: 5.2 percent is 5.2
-UNIT_SCALE = {"ratio": 1.0, "percent": 100.0, "per_10k": 10_000.0}
-UNITS: dict[type, tuple[str, ...]] = {
-    Rate: ("per_s",),
-    Ratio: tuple(UNIT_SCALE),
-    Quantile: ("ms",),
-    Change: ("ratio",),
-    Growth: ("ratio",),
-    Share: ("ratio",),
-    Pace: ("ratio",),
-    Slope: ("per_s_min",),
-    Age: ("s",),
-    Silence: ("s",),
-    Lag: ("records",),
-    Users: ("users",),
-}
-ALL_UNITS = tuple(dict.fromkeys(unit for units in UNITS.values() for unit in units))
 _STAND_IN = Rate(Measure("order", "events"), 1)
 
 
@@ -139,14 +106,13 @@ def _read_rule(table: Reader, world: World, flapping: Flapping) -> Rule:
     rule_id = table.id("id")
     title = read_title(table, "title")
     metric = _read_metric(table, world)
-    unit = table.choice("unit", UNITS[type(metric)] if metric else ALL_UNITS)
-    if isinstance(metric, Ratio):
-        metric = replace(metric, scale=UNIT_SCALE.get(unit, 1.0))
+    unit = table.choice("unit", metric.UNITS if metric else UNITS)
+    metric = metric and metric.in_unit(unit)
     scopes = _read_scopes(table, metric, world)
     measure = str(metric.measure) if isinstance(metric, Rate) else ""
     adaptive = read_adaptive(table.optional("adaptive"), world.known.last_year, measure)
     ladder = read_ladder(table) if adaptive is None else read_scores(table)
-    can = adaptive is None and (metric is None or isinstance(metric, Rate | Share | Pace))
+    can = adaptive is None and (metric is None or metric.EARLY)
     rule = Rule(
         id=rule_id,
         title=title,
@@ -166,7 +132,7 @@ def _read_rule(table: Reader, world: World, flapping: Flapping) -> Rule:
         flapping=flapping,
     )
     table.done()
-    if metric and rule.min_samples and isinstance(metric, Age | Silence | Lag):
+    if metric and rule.min_samples and not metric.COUNTS:
         expected = "0: this metric counts no samples"
         table.notes.add(table.path("min_samples"), expected, rule.min_samples)
     if metric and adaptive and not rule.window_s:
@@ -175,7 +141,7 @@ def _read_rule(table: Reader, world: World, flapping: Flapping) -> Rule:
     return rule
 
 
-def _read_metric(table: Reader, world: World) -> Metric | None:
+def _read_metric(table: Reader, world: World) -> Form | None:
     expected = 'one line like "order.events over 10s"'
     text = table.raw("metric", expected)
     if text is MISSING:
@@ -192,7 +158,7 @@ def _read_metric(table: Reader, world: World) -> Metric | None:
         return None
 
 
-def _read_scopes(table: Reader, metric: Metric | None, world: World) -> tuple[str, ...]:
+def _read_scopes(table: Reader, metric: Form | None, world: World) -> tuple[str, ...]:
     every = (TOTAL, KIND, *world.labels)
     allowed = every if metric is None else _scopes_of(metric, world)
     found: dict[str, None] = {}
@@ -207,22 +173,20 @@ def _read_scopes(table: Reader, metric: Metric | None, world: World) -> tuple[st
     return tuple(found)
 
 
-def _scopes_of(metric: Metric, world: World) -> tuple[str, ...]:
-    """Total, and every cut in which all the metric's measures are kept: a dimension, or two."""
-    match metric:
-        case Age() | Silence() | Lag():
-            return (TOTAL, KIND)
-        case Share() | Growth():
+def _scopes_of(metric: Form, world: World) -> tuple[str, ...]:
+    """Where a metric may be read. Of most: the total, and every cut in which all its measures are
+    kept, a dimension or two.
+    """
+    match metric.SCOPES:
+        case "total":
             return (TOTAL,)
-        case Pace():
-            return (TOTAL, "region") if world.paced_regions else (TOTAL,)
-        case Users():
+        case "kind":
+            return (TOTAL, KIND)
+        case "region":
             return (TOTAL, "region")
-        case Ratio(numerator=numerator, denominator=denominator):
-            kinds = {measure.kind for measure in (*numerator, *denominator)}
-        case _:
-            kinds = {metric.measure.kind}
-    kept = [{cut_name(cut) for cut in cuts(kind, world.cuts) if cut} for kind in kinds]
+        case "paced":
+            return (TOTAL, "region") if world.paced_regions else (TOTAL,)
+    kept = [{cut_name(cut) for cut in cuts(kind, world.cuts) if cut} for kind in metric.kinds]
     common = set.intersection(*kept)
     return (TOTAL, *sorted(common, key=lambda name: (name.count(","), name)))
 

@@ -22,7 +22,7 @@ from fenghuo.schemas.campaign.parts import OUTSIDE
 from fenghuo.schemas.campaign.toml_reader import ID_PATTERN, TEXT_CHARS_MAX
 from fenghuo.schemas.kinds.measures import DIMENSIONS, FIXED_LABELS, KINDS, OTHER, UNCLASSIFIED
 from fenghuo.schemas.level import WARNINGS
-from fenghuo.schemas.metrics import language
+from fenghuo.schemas.metrics import catalogue
 
 Tree = dict[str, Any]
 
@@ -230,11 +230,11 @@ def _rule() -> Tree:
         "metric": {
             "description": "what is measured, in one line; see deploy/campaigns/README.md",
             "type": "string",
-            "maxLength": language.TEXT_CHARS_MAX,
-            "pattern": language.pattern(),
+            "maxLength": catalogue.TEXT_CHARS_MAX,
+            "pattern": catalogue.pattern(),
             "examples": list(_METRICS),
         },
-        "unit": _choice(rules.ALL_UNITS, "of the reading and of all bounds"),
+        "unit": _choice(catalogue.UNITS, "of the reading and of all bounds"),
         "scopes": _list({"type": "string", "examples": ["total", "region"]}, _SCOPES_MAX)
         | {"description": "total, kind, a dimension, or a cut of two", "uniqueItems": True},
         "min_samples": _integer(0, rules.SAMPLES_MAX, "with fewer the level stays as it is"),

@@ -9,7 +9,7 @@ from fenghuo.schemas.campaign.names import read_title
 from fenghuo.schemas.campaign.parts import OUTSIDE, Line, PacePoint, Phase, Rehearsal, Title, Wave
 from fenghuo.schemas.campaign.toml_reader import Phrase, Reader, is_number
 from fenghuo.schemas.kinds.kind import Cut
-from fenghuo.schemas.metrics.language import Known
+from fenghuo.schemas.metrics.words import Known
 
 LINES_MAX = 20
 PACE_POINTS_MAX = 500

@@ -1,4 +1,5 @@
-"""Metrics: the one line in which a campaign says what is looked at.
+"""Metrics: the one line in which a campaign says what is looked at, and what it then reads.
 
-In: text, or a metric. Out: the metric, or its text; what it reaches back to; exact quotients.
+In: text, or what can be seen of the events. Out: a metric, its text, its reading. Each form of a
+metric is one file in `forms`; `catalogue` knows them all.
 """

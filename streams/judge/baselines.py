@@ -12,10 +12,9 @@ from dataclasses import replace
 import msgspec
 
 from fenghuo.alerts.judging.baseline import Baseline
-from fenghuo.alerts.judging.decide import Reading
 from fenghuo.schemas.campaign.parts import Rule
 from fenghuo.schemas.log import foreign
-from fenghuo.schemas.metrics.reach import kinds_of, reach_s
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.streams.judge.clocks import Clock
 from fenghuo.streams.judge.readings import View
 
@@ -60,7 +59,7 @@ class Usual:
     def learn(self, rule: Rule, scope: str, view: View, times: Mapping[str, Clock]) -> None:
         """Learn the steps that are final by now."""
         learnt = self._of[rule.id, scope]
-        marks = [times[kind].watermark_ms for kind in kinds_of(rule.metric)]
+        marks = [times[kind].watermark_ms for kind in rule.metric.kinds]
         known = [mark for mark in marks if mark is not None]
         if len(known) < len(marks) or view.is_stale:
             return
@@ -80,7 +79,7 @@ class Usual:
 
     def expected(self, rule: Rule, scope: str, view: View, reading: Reading) -> Reading:
         """The reading, with what was expected of it where that is known."""
-        at_ms = view.as_of_ms(next(iter(kinds_of(rule.metric))))
+        at_ms = view.as_of_ms(next(iter(rule.metric.kinds)))
         if reading.value is None or at_ms is None:
             return reading
         found = self._of[rule.id, scope].baseline.expect(at_ms, _season(rule, view, at_ms))
@@ -96,7 +95,7 @@ class Usual:
     def _restored(self, rule: Rule, scope: str) -> _Learnt:
         assert rule.adaptive is not None
         shortest_s = STEP_OF_DAY_S if rule.adaptive.season == "day" else 1
-        step_ms = max(reach_s(rule.metric), shortest_s) * 1000
+        step_ms = max(rule.window_s, shortest_s) * 1000
         fresh = _Learnt(Baseline(rule.adaptive, step_ms), step_ms)
         data = self._left.get(_named(rule, scope))
         if data is None:
@@ -113,7 +112,7 @@ class Usual:
 
 def _season(rule: Rule, view: View, at_ms: int) -> float | None:
     is_last_year = rule.adaptive is not None and rule.adaptive.season == "last_year"
-    return view.last_year(rule.metric, at_ms) if is_last_year else None
+    return view.expected_by_last_year(rule.metric, at_ms) if is_last_year else None
 
 
 def _named(rule: Rule, scope: str) -> str:

@@ -17,10 +17,12 @@ from fenghuo.alerts.judging.folding import fold
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.alerts.judging.removed import close_removed
 from fenghuo.schemas.campaign.campaign import MINUTE_MS, Campaign
-from fenghuo.schemas.campaign.parts import Quantile, Rule
+from fenghuo.schemas.campaign.parts import Rule
 from fenghuo.schemas.kinds.measures import KINDS, Measure, scope_name, scope_names
 from fenghuo.schemas.level import Level
-from fenghuo.schemas.metrics.reach import kind_of, span_of
+from fenghuo.schemas.metrics.forms.quantile import Quantile
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
 from fenghuo.schemas.wire import status, visitors
 from fenghuo.schemas.wire.pulse import Head, Rows, Source
 from fenghuo.schemas.wire.status import (
@@ -47,10 +49,15 @@ USERS_MS = 2_000
 """Sketches are united no more often than this."""
 SET_BACK_MS = 60_000
 """No head is on its way for so long: one that seems so much older comes from another clock."""
-_ORDERS = Measure("order", "events")
+_ORDERS = Rate(Measure("order", "events"), RATE_WINDOW_S)
+_REQUESTS = Rate(Measure("traffic", "requests"), RATE_WINDOW_S)
+_COMPLAINTS = Ratio(
+    (Measure("complaint", "complaints"),), (_ORDERS.measure,), RATIO_WINDOW_S, 10_000
+)
+_ERRORS = Ratio((Measure("traffic", "errors"),), (_REQUESTS.measure,), RATIO_WINDOW_S)
 _PAID, _FAILED = Measure("order", "paid"), Measure("order", "failed")
-_COMPLAINTS = Measure("complaint", "complaints")
-_REQUESTS, _ERRORS = Measure("traffic", "requests"), Measure("traffic", "errors")
+_FAILURES = Ratio((_FAILED,), (_PAID, _FAILED), RATIO_WINDOW_S)
+_LATENCY = Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S)
 
 
 class Judge:
@@ -204,7 +211,7 @@ class Judge:
         outcome = decide(rule, reading, before.level, phase=phase, scope=scope)
         after, transition = advance(rule, before, outcome, view.now_ms, scope=scope)
         self._memory[rule.id, scope] = after
-        clock = times[kind_of(rule.metric)]
+        clock = times[rule.metric.kind]
         reading = outcome.reading
         level = after.level or 0
         enter = rule.ladder_of(phase, scope).enter
@@ -312,13 +319,11 @@ class Judge:
             fen,
             campaign.gmv_fen,
             campaign.target_due_fen(now_ms),
-            view.rate(_ORDERS, "total", RATE_WINDOW_S),
-            view.rate(_REQUESTS, "total", RATE_WINDOW_S),
-            view.ratio([_COMPLAINTS], [_ORDERS], "total", RATIO_WINDOW_S, scale=10_000),
-            view.ratio([_ERRORS], [_REQUESTS], "total", RATIO_WINDOW_S, scale=1),
-            view.read(
-                Quantile(Measure("traffic", "latency_ms"), 0.99, RATIO_WINDOW_S), "total"
-            ).value,
+            view.read(_ORDERS, "total").value,
+            view.read(_REQUESTS, "total").value,
+            view.read(_COMPLAINTS, "total").value,
+            view.read(_ERRORS, "total").value,
+            view.read(_LATENCY, "total").value,
             tuple(self._region(region, view, verdicts) for region in regions),
             None if fen is None else forecast.finish_fen(fen, campaign.share_due(now_ms)),
             None if fen is None else _ahead_ms(campaign, fen, now_ms),
@@ -332,9 +337,9 @@ class Judge:
             region,
             view.paid(region)[1] if self._heads else None,
             None if share is None else round(self._campaign.gmv_fen * share),
-            view.rate(_ORDERS, scope, RATE_WINDOW_S),
-            view.ratio([_COMPLAINTS], [_ORDERS], scope, RATIO_WINDOW_S, scale=10_000),
-            view.ratio([_FAILED], [_PAID, _FAILED], scope, RATIO_WINDOW_S, scale=1),
+            view.read(_ORDERS, scope).value,
+            view.read(_COMPLAINTS, scope).value,
+            view.read(_FAILURES, scope).value,
             max(levels, default=None),
         )
 
@@ -352,7 +357,7 @@ def watched(campaign: Campaign) -> list[tuple[Rule, str]]:
 
 def span_s(campaign: Campaign) -> int:
     """How many seconds the readings of a campaign look back."""
-    longest = max((span_of(rule) for rule in campaign.rules), default=0)
+    longest = max((rule.span_s for rule in campaign.rules), default=0)
     return max(longest, RATIO_WINDOW_S) + SLACK_S
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from fenghuo.schemas.campaign.parts import Adaptive, Ladder, Rate, Ratio, Rule, Title
+from fenghuo.schemas.campaign.parts import Adaptive, Ladder, Rule, Title
 from fenghuo.schemas.kinds.measures import Measure
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
 
 RISING = Ladder(rising=True, enter=(5.0, 6.0, 8.0, 10.0, 20.0), leave=(4.0, 5.0, 7.0, 9.0, 15.0))
 FALLING = Ladder(

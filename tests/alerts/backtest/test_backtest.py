@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from fenghuo.alerts.backtest.default_rule import DEFAULT_RULE
 from fenghuo.alerts.backtest.run import SeriesResult, judge_series, step_of
-from fenghuo.alerts.judging.decide import Reading, decide
+from fenghuo.alerts.judging.decide import decide
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.parts import Rule
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State
 from tests.alerts.samples import rule
 from tests.streams.expecting import Recent

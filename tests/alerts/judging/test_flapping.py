@@ -2,10 +2,11 @@
 
 import pytest
 
-from fenghuo.alerts.judging.decide import Graded, Learning, NoData, Outcome, Reading, Suspended
+from fenghuo.alerts.judging.decide import Graded, Learning, NoData, Outcome, Suspended
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.parts import Flapping, Ladder, Rule
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State, Transition
 from tests.alerts.samples import FALLING, rule
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.alerts.judging.decide import Graded, NoData, Outcome, Reading, TooFew, decide
+from fenghuo.alerts.judging.decide import Graded, NoData, Outcome, TooFew, decide
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.parts import Rule
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State, Transition
 from tests.alerts.samples import RULE, rule
 

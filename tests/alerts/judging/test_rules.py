@@ -13,7 +13,6 @@ from fenghuo.alerts.judging.decide import (
     Learning,
     NoData,
     Outcome,
-    Reading,
     Suspended,
     TooFew,
     decide,
@@ -23,8 +22,9 @@ from fenghuo.alerts.judging.decide import (
 )
 from fenghuo.alerts.judging.ladder import grade
 from fenghuo.schemas.campaign.parts import Adaptive, Early, Ladder, Rule, Variant
-from fenghuo.schemas.campaign.rules import ALL_UNITS
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.catalogue import UNITS
+from fenghuo.schemas.metrics.reading import Reading
 from tests.alerts.samples import ADAPTIVE, FALLING, RISING, RULE, rule
 
 NONE_NEEDED = rule(min_samples=0)
@@ -352,7 +352,7 @@ def test_values_in_words(value: float, unit: str, words: str) -> None:
     assert in_words(value, unit) == words
 
 
-@pytest.mark.parametrize("unit", ALL_UNITS)
+@pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_of_a_campaign_has_words(unit: str) -> None:
     assert in_words(1.0, unit).startswith("1")
 

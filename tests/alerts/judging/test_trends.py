@@ -6,23 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.alerts.judging.decide import Reading
-from fenghuo.schemas.campaign.parts import (
-    Change,
-    Early,
-    Growth,
-    Metric,
-    Pace,
-    PacePoint,
-    Quantile,
-    Rate,
-    Ratio,
-    Rule,
-    Share,
-    Slope,
-)
+from fenghuo.schemas.campaign.parts import Early, PacePoint, Rule
 from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.forms.change import Change
+from fenghuo.schemas.metrics.forms.growth import Growth
+from fenghuo.schemas.metrics.forms.pace import Pace
+from fenghuo.schemas.metrics.forms.quantile import Quantile
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
+from fenghuo.schemas.metrics.forms.share import Share
+from fenghuo.schemas.metrics.forms.slope import Slope
+from fenghuo.schemas.metrics.reading import Reading
 from tests.laws.judge.duty import campaign
 from tests.strategies import START_MS
 from tests.streams.judge.test_readings import FAILED, ORDERS, PAID, REQUESTS, S, Scene
@@ -78,7 +74,7 @@ def test_a_slope_needs_its_whole_window() -> None:
     assert scene.view().read(Slope(ORDERS, 9), "total").value is None
 
 
-WINDOWED: tuple[Metric, ...] = (
+WINDOWED: tuple[Form, ...] = (
     Rate(ORDERS, 7),
     Ratio((FAILED,), (PAID, FAILED), 5, 100.0),
     Quantile(Measure("traffic", "latency_ms"), 0.9, 5),
@@ -119,7 +115,7 @@ def test_what_has_left_the_ring_is_no_reading_and_the_future_is_now() -> None:
     assert scene.view().read(Rate(ORDERS, 5), "total", end_s=S + oldest + 4).value is None
 
 
-def early(rule_id: str, within_s: int, metric: Metric) -> Rule:
+def early(rule_id: str, within_s: int, metric: Form) -> Rule:
     rule = campaign().rule(rule_id)
     return replace(rule, metric=metric, early=Early(within_s, line=Level.ORANGE, level=Level.CYAN))
 

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.alerts.judging.decide import Graded, Reading, decide, score_of
+from fenghuo.alerts.judging.decide import Graded, decide, score_of
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.campaign import load
 from fenghuo.schemas.campaign.parts import (
@@ -40,6 +40,7 @@ from fenghuo.schemas.campaign.parts import (
 )
 from fenghuo.schemas.lane import REAL
 from fenghuo.schemas.level import WARNINGS, Level
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State
 from tests import paths
 from tests.alerts.prometheus.promtool import levels

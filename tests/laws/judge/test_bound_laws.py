@@ -14,26 +14,19 @@ from fenghuo.alerts.judging.decide import score_of
 from fenghuo.alerts.judging.ladder import grade
 from fenghuo.alerts.prometheus.promql import number
 from fenghuo.schemas.campaign.campaign import Campaign
-from fenghuo.schemas.campaign.parts import (
-    Adaptive,
-    Age,
-    Change,
-    Growth,
-    Ladder,
-    Line,
-    Metric,
-    Pace,
-    PacePoint,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Silence,
-    Slope,
-    Title,
-)
+from fenghuo.schemas.campaign.parts import Adaptive, Ladder, Line, PacePoint, Title
 from fenghuo.schemas.kinds.measures import LATENCY_BOUNDS_MS, Measure
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.forms.change import Change
+from fenghuo.schemas.metrics.forms.freshness import Age, Silence
+from fenghuo.schemas.metrics.forms.growth import Growth
+from fenghuo.schemas.metrics.forms.pace import Pace
+from fenghuo.schemas.metrics.forms.quantile import Quantile
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
+from fenghuo.schemas.metrics.forms.share import Share
+from fenghuo.schemas.metrics.forms.slope import Slope
 from tests.strategies import START_MS
 from tests.streams.judge.test_readings import FAILED, ORDERS, PAID, REQUESTS, Scene
 
@@ -46,7 +39,7 @@ class Case(NamedTuple):
     """A scene, what is read in it, and what that is, exactly."""
 
     scene: Scene
-    metric: Metric
+    metric: Form
     truth: Fraction
 
 
@@ -143,7 +136,7 @@ def paces(draw: st.DrawFn) -> Case:
 def times(draw: st.DrawFn) -> Case:
     scene, past_ms = Scene(), draw(st.integers(0, 90_000))
     scene.head("order", 100_000 - past_ms, record_ms=scene.now_ms - past_ms)
-    metric: Metric = Age("order") if draw(st.booleans()) else Silence("order")
+    metric: Form = Age("order") if draw(st.booleans()) else Silence("order")
     return Case(scene, metric, Fraction(past_ms, 1000))
 
 

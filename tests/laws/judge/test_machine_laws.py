@@ -17,9 +17,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from fenghuo.alerts.judging.decide import Graded, Outcome, Reading, decide
+from fenghuo.alerts.judging.decide import Graded, Outcome, decide
 from fenghuo.alerts.judging.machine import advance
 from fenghuo.schemas.campaign.parts import Flapping, Ladder, Rule, Variant
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.warning import State, Transition
 from tests.alerts.samples import ADAPTIVE, RULE
 from tests.laws.judge.warnings import Model, grade_of

@@ -11,18 +11,18 @@ from fenghuo.schemas.campaign.campaign import Campaign, load, parse
 from fenghuo.schemas.campaign.parts import (
     DEFAULT_SCORES,
     Adaptive,
-    Age,
-    Change,
     Early,
     Flapping,
     Fold,
     Ladder,
-    Pace,
-    Ratio,
     Title,
 )
 from fenghuo.schemas.kinds.measures import scope_names
 from fenghuo.schemas.level import Level
+from fenghuo.schemas.metrics.forms.change import Change
+from fenghuo.schemas.metrics.forms.freshness import Age
+from fenghuo.schemas.metrics.forms.pace import Pace
+from fenghuo.schemas.metrics.forms.ratio import Ratio
 from tests.paths import ROOT
 from tests.schemas.campaign.campaign_texts import FULL, GOOD, PACE, SCOPES
 

@@ -6,25 +6,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from fenghuo.schemas.campaign.parts import (
-    Age,
-    Change,
-    Growth,
-    Lag,
-    Pace,
-    Phase,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Silence,
-    Slope,
-    Title,
-    Users,
-    Variant,
-)
+from fenghuo.schemas.campaign.parts import Phase, Title, Variant
 from fenghuo.schemas.kinds.measures import Measure
-from fenghuo.schemas.metrics.reach import kind_of
+from fenghuo.schemas.metrics.forms.change import Change
+from fenghuo.schemas.metrics.forms.freshness import Age, Lag, Silence
+from fenghuo.schemas.metrics.forms.growth import Growth
+from fenghuo.schemas.metrics.forms.pace import Pace
+from fenghuo.schemas.metrics.forms.quantile import Quantile
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
+from fenghuo.schemas.metrics.forms.share import Share
+from fenghuo.schemas.metrics.forms.slope import Slope
+from fenghuo.schemas.metrics.forms.users import Users
 from fenghuo.schemas.wire import status, visitors
 from fenghuo.schemas.wire.pulse import Source
 from fenghuo.schemas.wire.status import Board
@@ -203,7 +196,7 @@ def test_every_scope_of_a_rule_is_watched_once() -> None:
     ],
 )
 def test_the_kind_whose_clock_a_metric_goes_by(metric: Rate, kind: str) -> None:
-    assert kind_of(metric) == kind
+    assert metric.kind == kind
 
 
 def test_the_campaign_clock_says_where_it_will_end_and_how_far_ahead_it_is() -> None:

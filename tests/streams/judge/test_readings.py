@@ -5,22 +5,18 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from fenghuo.alerts.judging.decide import Reading
-from fenghuo.schemas.campaign.parts import (
-    Age,
-    Change,
-    Growth,
-    Lag,
-    Pace,
-    Quantile,
-    Rate,
-    Ratio,
-    Share,
-    Silence,
-    Slope,
-    Users,
-)
 from fenghuo.schemas.kinds.measures import KINDS, Measure, columns
+from fenghuo.schemas.metrics.forms.change import Change
+from fenghuo.schemas.metrics.forms.freshness import Age, Lag, Silence
+from fenghuo.schemas.metrics.forms.growth import Growth
+from fenghuo.schemas.metrics.forms.pace import Pace
+from fenghuo.schemas.metrics.forms.quantile import Quantile
+from fenghuo.schemas.metrics.forms.rate import Rate
+from fenghuo.schemas.metrics.forms.ratio import Ratio
+from fenghuo.schemas.metrics.forms.share import Share
+from fenghuo.schemas.metrics.forms.slope import Slope
+from fenghuo.schemas.metrics.forms.users import Users
+from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.wire.pulse import Head, Rows, Source, Tally
 from fenghuo.schemas.wire.topics import TOPIC_OF
 from fenghuo.schemas.wire.visitors import Estimate
