@@ -4,7 +4,7 @@ A JSON Schema of each event kind, and one AsyncAPI 3.0 document of every topic w
 keys, headers and retention. What JSON Schema cannot say stands in its `$comment`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from fenghuo.schemas.settings import Settings
 from fenghuo.schemas.wire import letters, status, topics
 from fenghuo.schemas.wire.letters import REASONS, REPLAY_HEADER, Letter
 from fenghuo.schemas.wire.position import Position
-from fenghuo.schemas.wire.pulse import Head, Source
+from fenghuo.schemas.wire.pulse import UNNAMED, Head, Source
 from fenghuo.schemas.wire.skips import Skip
 from fenghuo.schemas.wire.status import Board
 from fenghuo.schemas.wire.warning import Transition
@@ -238,18 +238,23 @@ def _event_frame(kind: str) -> Tree:
 
 def _pulse_frame(kind: str, stamps: list[str]) -> Tree:
     """One Arrow record batch of pulses or late rows; LZ4."""
-    names = measures.columns(kind)
+    first = UNNAMED[kind]
+    more = [name for name in measures.columns(kind) if name not in first]
     key: Tree = {"type": "string"}
-    size = {"minItems": len(names), "maxItems": len(names)}
-    values = {"type": "array", "items": {"type": "integer"}, "description": ", ".join(names)}
     rows: Tree = {
         "second_ms": {"type": "integer"},
         "series": {"type": "object", "properties": {"cut": key, "k1": key, "k2": key}},
-        "values": values | size,
+        "values": _integers(first),
+        **({"more": _integers(more)} if more else {}),
         **{name: {"type": "integer"} for name in stamps},
     }
-    metadata = {"head": _ref(Head), "stamps": {"const": stamps}, "columns": {"const": list(names)}}
-    return _table(rows, list(rows), metadata, None)
+    metadata = {"head": _ref(Head), "stamps": {"const": stamps}}
+    return _table(rows, list(rows), metadata | {"columns": {"const": [*first, *more]}}, None)
+
+
+def _integers(names: Sequence[str]) -> Tree:
+    size = {"minItems": len(names), "maxItems": len(names)}
+    return {"type": "array", "items": {"type": "integer"}, "description": ", ".join(names)} | size
 
 
 def _table(rows: Tree, needed: list[str], metadata: Tree, most: int | None) -> Tree:

@@ -9,10 +9,12 @@ A version is `epoch << 48 | offset`: the offset after the last message that chan
 below the epoch of the labels it was counted with. Pulses travel in frames (Arrow IPC, LZ4): many
 seconds of one source partition. A frame names its value columns and is read by these names: what a
 reader does not know is left out, what a frame does not have is 0. So releases with more and with
-fewer measures read one another.
+fewer measures read one another. Readers of the releases that knew no names expect exactly the
+columns of then in `values`; what came since stands in `more`, which they do not look at.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -37,10 +39,11 @@ UNNAMED: Mapping[str, tuple[str, ...]] = {
     "traffic": ("events", "requests", "errors", *(f"latency_ms_{i}" for i in range(31))),
     "complaint": ("events", "complaints"),
 }
-"""The columns of frames that name none: what the releases wrote that did not name them. Never
-changes.
+"""What column `values` holds, and all that a frame has that names none: the measures of the
+releases that knew no names. Never changes.
 """
 NAMES_MAX = 256
+Names = tuple[str, ...]
 PULSE_STAMPS, LATE_STAMPS = ("version",), ("offset", "idx")
 """What the rows of a pulse and late rows are told by."""
 
@@ -184,11 +187,11 @@ def decode(data: bytes, stamps: Sequence[str] | None = None) -> tuple[Head, Rows
         _expect(head, found if stamps is None else stamps, batch, found)
         named = _columns(head.kind, metadata.get(b"columns"))
         _expect_values(batch, len(named))
+        flat = _flat(batch)
         series = [
             (s["cut"], s["k1"], s["k2"]) for s in batch.column("series").dictionary.to_pylist()
         ]
-        flat = batch.column("values").flatten().to_numpy(zero_copy_only=False)
-        values = _as_known(flat.reshape(-1, len(named)), named, columns(head.kind))
+        values = _as_known(flat, named, columns(head.kind))
         rows = Rows(
             batch.column("second_ms").to_numpy(),
             batch.column("series").indices.to_numpy(zero_copy_only=False).astype(np.int64),
@@ -228,9 +231,23 @@ def _expect(head: Head, stamps: Sequence[str], batch: pa.RecordBatch, found: Seq
 
 
 def _expect_values(batch: pa.RecordBatch, width: int) -> None:
-    _expect_type(batch, "values", pa.list_(pa.int64(), width))
-    if batch.column("values").flatten().null_count:
-        raise ValueError("a value is null")
+    has_more = "more" in batch.schema.names
+    more = batch.column("more").type.list_size if has_more else 0
+    for name, many in (("values", width - more), ("more", more))[: 1 + has_more]:
+        _expect_type(batch, name, pa.list_(pa.int64(), many))
+        if batch.column(name).flatten().null_count:
+            raise ValueError("a value is null")
+
+
+def _flat(batch: pa.RecordBatch) -> Ints:
+    """All values of a frame, in the order of its names."""
+    found: list[Ints] = []
+    for name in ("values", "more"):
+        if name in batch.schema.names:
+            lists = batch.column(name)
+            flat = lists.flatten().to_numpy(zero_copy_only=False)
+            found.append(flat.reshape(-1, lists.type.list_size))
+    return found[0] if len(found) == 1 else np.hstack(found)
 
 
 def _expect_type(batch: pa.RecordBatch, name: str, expected: pa.DataType) -> None:
@@ -270,14 +287,16 @@ def _frame(head: Head, rows: Rows) -> bytes:
     names = [pa.array(column, pa.string()) for column in keys] or [pa.array([], pa.string())] * 3
     table = pa.StructArray.from_arrays(names, fields=list(_SERIES))
     series = pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), table)
-    flat = pa.array(np.ascontiguousarray(rows.values).ravel())
-    values = pa.FixedSizeListArray.from_arrays(flat, rows.values.shape[1])
-    arrays = {"second_ms": pa.array(rows.second_ms), "series": series, "values": values}
+    base, more, places = _places(columns(head.kind), UNNAMED[head.kind])
+    arrays = {"second_ms": pa.array(rows.second_ms), "series": series}
+    arrays["values"] = _lists(rows.values, places[: len(base)])
+    if more:
+        arrays["more"] = _lists(rows.values, places[len(base) :])
     arrays |= {name: pa.array(column) for name, column in rows.stamp.items()}
     metadata = {
         "head": msgspec.json.encode(head),
         "stamps": msgspec.json.encode(list(rows.stamp)),
-        "columns": msgspec.json.encode(columns(head.kind)),
+        "columns": msgspec.json.encode((*base, *more)),
     }
     batch = pa.record_batch(list(arrays.values()), names=list(arrays)).replace_schema_metadata(
         metadata
@@ -289,3 +308,19 @@ def _frame(head: Head, rows: Rows) -> bytes:
         writer.write_batch(batch)
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+@cache
+def _places(known: Names, first: Names) -> tuple[Names, Names, tuple[int, ...]]:
+    """Names for `values` and for `more`, and where each stands among those that are known here."""
+    more = tuple(name for name in known if name not in first)
+    if len(more) + len(first) > len(known):
+        return known, (), tuple(range(len(known)))  # no release that measures less is known
+    return first, more, tuple(known.index(name) for name in (*first, *more))
+
+
+def _lists(values: Ints, places: tuple[int, ...]) -> pa.Array:
+    first, many = places[0], len(places)
+    in_a_row = places == tuple(range(first, first + many))
+    some = values[:, first : first + many] if in_a_row else values[:, places]
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(some).ravel()), many)
