@@ -5,6 +5,7 @@ that one line come reading, writing, the pattern for editors and the hints of er
 """
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Self
@@ -17,7 +18,7 @@ from fenghuo.schemas.metrics.words import END, Known, MetricError, Words
 _FIELD = re.compile(r"\{(\w+):(\w+)\}")
 
 
-class Form:
+class Form(ABC):
     """One form of metric.
 
     UNITS: what a rule may call its readings in. SCOPES: in which parts it may be read: `cuts` (the
@@ -35,9 +36,9 @@ class Form:
     HINTS: ClassVar[dict[str, str]] = {}
 
     @property
+    @abstractmethod
     def kind(self) -> str:
         """The event kind whose clock it goes by."""
-        raise NotImplementedError
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -49,9 +50,9 @@ class Form:
         """How far back it looks, baseline included; 0 if it has no window."""
         return 0
 
+    @abstractmethod
     def read(self, seen: Seen, scope: str) -> Reading:
         """The reading in a scope, in the form's unit."""
-        raise NotImplementedError
 
     def ahead(self, _seen: Seen, _scope: str, _within_s: int) -> float | None:
         """The value after so long, if it goes on like this; None where that cannot be told."""
@@ -63,7 +64,7 @@ class Form:
 
     @classmethod
     def refused(cls, _word: str, _fields: dict[str, Any], _known: Known) -> str:
-        """What is to stand in place of one of its words, where that word will not do; else "" ."""
+        """What is to stand in place of one of its words, where that word will not do; else ""."""
         return ""
 
     def __str__(self) -> str:
