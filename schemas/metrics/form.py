@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, Self
 
+from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.metrics.seen import Seen
 from fenghuo.schemas.metrics.slots import SLOTS, Slot
@@ -70,6 +71,22 @@ class Form(ABC):
     def __str__(self) -> str:
         """Its text."""
         return _FIELD.sub(lambda m: SLOTS[m[2]].write(getattr(self, m[1])), self.WORDS)
+
+
+class Windowed(Form):
+    """A form that looks at one measure over a window."""
+
+    __slots__ = ()
+    measure: Measure
+    window_s: int
+
+    @property
+    def kind(self) -> str:
+        return self.measure.kind
+
+    @property
+    def reach_s(self) -> int:
+        return self.window_s
 
 
 @dataclass(frozen=True)

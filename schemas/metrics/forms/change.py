@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.metrics.exact import quotient
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.reading import NOTHING, Reading
 from fenghuo.schemas.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Change(Form):
+class Change(Windowed):
     """Rate over the window / rate over the baseline before it; samples = the baseline's events."""
 
     measure: Measure
@@ -20,10 +20,6 @@ class Change(Form):
 
     WORDS: ClassVar = "{measure:counter} over {window_s:span} vs last {baseline_s:span}"
     UNITS: ClassVar = ("ratio",)
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
 
     @property
     def reach_s(self) -> int:

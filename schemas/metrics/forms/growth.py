@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.reading import NOTHING, Reading
 from fenghuo.schemas.metrics.seen import Seen
 from fenghuo.schemas.metrics.words import Known
 
 
 @dataclass(frozen=True, slots=True)
-class Growth(Form):
+class Growth(Windowed):
     """Rate over the window / last year's rate in the same campaign minutes; samples = counted."""
 
     measure: Measure
@@ -20,14 +20,6 @@ class Growth(Form):
     WORDS: ClassVar = "{measure:counter} over {window_s:span} vs last year"
     UNITS: ClassVar = ("ratio",)
     SCOPES: ClassVar = "total"  # of last year only the total is known
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
-
-    @property
-    def reach_s(self) -> int:
-        return self.window_s
 
     @classmethod
     def refused(cls, word: str, fields: dict[str, Any], known: Known) -> str:

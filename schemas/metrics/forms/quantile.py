@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure, quantile
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.reading import NOTHING, Reading
 from fenghuo.schemas.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Quantile(Form):
+class Quantile(Windowed):
     """A quantile of a histogram; samples = what the histogram holds."""
 
     measure: Measure
@@ -19,14 +19,6 @@ class Quantile(Form):
 
     WORDS: ClassVar = "{q:quantile} of {measure:histogram} over {window_s:span}"
     UNITS: ClassVar = ("ms",)
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
-
-    @property
-    def reach_s(self) -> int:
-        return self.window_s
 
     def read(self, seen: Seen, scope: str) -> Reading:
         end_s = seen.end_s(self.measure.kind)

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.metrics.exact import quotient
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.reading import NOTHING, Reading
 from fenghuo.schemas.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Rate(Form):
+class Rate(Windowed):
     """Per second over the window; samples = what was counted."""
 
     measure: Measure
@@ -20,14 +20,6 @@ class Rate(Form):
     WORDS: ClassVar = "{measure:counter} over {window_s:span}"
     UNITS: ClassVar = ("per_s",)
     EARLY: ClassVar = True
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
-
-    @property
-    def reach_s(self) -> int:
-        return self.window_s
 
     def read(self, seen: Seen, scope: str) -> Reading:
         return rate(seen, self.measure, scope, self.window_s)

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.forms.rate import rate
 from fenghuo.schemas.metrics.reading import Reading
 from fenghuo.schemas.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Share(Form):
+class Share(Windowed):
     """Rate over the window / a capacity line; samples = what was counted."""
 
     measure: Measure
@@ -22,14 +22,6 @@ class Share(Form):
     UNITS: ClassVar = ("ratio",)
     SCOPES: ClassVar = "total"
     EARLY: ClassVar = True
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
-
-    @property
-    def reach_s(self) -> int:
-        return self.window_s
 
     def read(self, seen: Seen, scope: str) -> Reading:
         return rate(seen, self.measure, scope, self.window_s, by=seen.line_per_s(self.line))

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from fenghuo.schemas.kinds.measures import Measure
 from fenghuo.schemas.metrics.exact import quotient
-from fenghuo.schemas.metrics.form import Form
+from fenghuo.schemas.metrics.form import Windowed
 from fenghuo.schemas.metrics.reading import NOTHING, Reading
 from fenghuo.schemas.metrics.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class Slope(Form):
+class Slope(Windowed):
     """By how much the rate rises per minute: the newer half of the window against the older one;
     samples = what was counted.
     """
@@ -21,14 +21,6 @@ class Slope(Form):
 
     WORDS: ClassVar = "slope of {measure:counter} over {window_s:span}"
     UNITS: ClassVar = ("per_s_min",)
-
-    @property
-    def kind(self) -> str:
-        return self.measure.kind
-
-    @property
-    def reach_s(self) -> int:
-        return self.window_s
 
     def read(self, seen: Seen, scope: str) -> Reading:
         kind, window_s = self.measure.kind, self.window_s
